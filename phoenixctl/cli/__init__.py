@@ -1,0 +1,1 @@
+"""The command line: parse, compose, run a workflow, render, exit code."""

@@ -1,0 +1,215 @@
+"""The only place where adapters are built and joined to what the workflows need."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from phoenixctl.model.errors import ConfigError
+from phoenixctl.model.fleet import AgentSpec, Fleet, Node, SecretRef
+from phoenixctl.model.names import NodeName
+from phoenixctl.store.local import LocalRecords
+from phoenixctl.store.who import operator
+
+if TYPE_CHECKING:
+    from phoenixctl.ports.provider import Provider
+    from phoenixctl.providers.local import LocalProvider
+    from phoenixctl.ssh.reach import SshReach
+    from phoenixctl.store.records import StoredRecords
+    from phoenixctl.workflows.means import Means
+
+
+class SystemClock:
+    """Implements ports.clock.Clock by the operator's machine."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def utc(self) -> str:
+        return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def epoch(self) -> float:
+        return time.time()
+
+
+@dataclass
+class Parts:
+    """What a command works with. SSH is imported when a node is first to be reached.
+
+    `configured` is the fleet as it is written; `fleet` also has the nodes that providers made.
+    """
+
+    configured: Fleet
+    fleet: Fleet
+    path: Path
+    secret: Callable[[SecretRef], str]
+    clock: SystemClock
+    records: StoredRecords
+    state: Path
+    by: str
+    past_specs: Mapping[str, AgentSpec] = field(
+        default_factory=dict
+    )  # what a rollback goes back to
+
+    @cached_property
+    def reach(self) -> SshReach:
+        from phoenixctl.ssh.reach import SshReach
+
+        return SshReach(self.fleet.nodes, self.fleet.ssh, home=Path.home(), environ=os.environ)
+
+    @cached_property
+    def providers(self) -> Mapping[str, Provider]:
+        """Where nodes come from, by pool."""
+        return providers_of(self.configured, self.state, self.clock)
+
+    def means(self) -> Means:
+        """What a change is carried out with; it finds in the record what left the configuration."""
+        from phoenixctl.planning.known import is_configured
+        from phoenixctl.workflows.means import Means
+
+        pools = self.configured.pools
+        created = {
+            name: node
+            for name, node in self.fleet.nodes.items()
+            if node.pool in pools and not is_configured(node, self.configured)
+        }
+        nodes = MappingProxyType({**self.configured.nodes, **created})
+        return Means(
+            fleet=replace(self.configured, nodes=nodes),
+            reach=self.reach,
+            providers=self.providers,
+            records=self.records,
+            clock=self.clock,
+            secret=self.secret,
+            read=read_file,
+            by=self.by,
+        )
+
+    async def know_recorded_nodes(self) -> None:
+        """Also reach nodes that are only in the record: they left the configuration."""
+        record = await self.records.read()
+        nodes = {**{r.node.name: r.node for r in record.nodes.values()}, **self.fleet.nodes}
+        self.fleet = replace(self.fleet, nodes=MappingProxyType(nodes))
+        for node in nodes.values():
+            self.reach.add(node)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What the SSH side could not use: lines of known_hosts, options of ~/.ssh/config."""
+        return self.reach.warnings()
+
+    async def aclose(self) -> None:
+        if "reach" in self.__dict__:
+            await self.reach.aclose()
+
+
+def compose(config: Path | None, overrides: Mapping[str, str]) -> Parts:
+    """Find and read the configuration, add the nodes that providers made, join the parts."""
+    from phoenixctl.settings.compiled import load_fleet
+    from phoenixctl.settings.find import find_config
+    from phoenixctl.settings.secret import read_secret
+
+    path = find_config(config, os.environ, Path.cwd())
+    fleet = load_fleet(path, environ=os.environ, overrides=overrides, cache=cache_folder())
+    state = state_folder(fleet.name)
+    clock = SystemClock()
+    records = records_of(fleet, state, clock)
+    return Parts(
+        configured=fleet,
+        fleet=with_created_nodes(fleet, state, records),
+        path=path,
+        secret=lambda ref: read_secret(ref, path.absolute().parent, os.environ),
+        clock=clock,
+        records=records,
+        state=state,
+        by=operator(),
+    )
+
+
+def records_of(fleet: Fleet, state: Path, clock: SystemClock) -> StoredRecords:
+    """The fleet's records, where the configuration says they are kept."""
+    if fleet.store is None:
+        return LocalRecords(state, clock, fleet.name)
+    from phoenixctl.store.s3 import S3Records
+
+    return S3Records(fleet.store, state, clock, fleet.name)
+
+
+def providers_of(fleet: Fleet, state: Path, clock: SystemClock) -> Mapping[str, Provider]:
+    """The provider of each pool, by the pool's name; pools of one kind share theirs."""
+    by_kind: dict[str, Provider] = {}
+    for kind in {pool.provider for pool in fleet.pools.values()}:
+        if kind == "local":
+            by_kind[kind] = local_provider(fleet.name, state)
+        elif kind == "aws":
+            from phoenixctl.providers.aws.provider import AwsProvider
+
+            by_kind[kind] = AwsProvider(fleet.name, clock)
+        else:
+            from phoenixctl.providers.static import StaticProvider
+
+            by_kind[kind] = StaticProvider(fleet.nodes)
+    return {name: by_kind[pool.provider] for name, pool in fleet.pools.items()}
+
+
+def read_file(path: str) -> bytes:
+    """A file of the operator's side that the configuration names."""
+    try:
+        return Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}", hint="phoenixctl config check"
+        ) from None
+
+
+def cache_folder() -> Path:
+    """`$XDG_CACHE_HOME/phoenixctl`: what can be removed at any time."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    root = Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache"
+    return root / "phoenixctl"
+
+
+def state_folder(fleet: str) -> Path:
+    """`$XDG_STATE_HOME/phoenixctl/<fleet>`."""
+    base = os.environ.get("XDG_STATE_HOME")
+    root = Path(base) if base and Path(base).is_absolute() else Path.home() / ".local" / "state"
+    return root / "phoenixctl" / fleet
+
+
+def local_provider(fleet: str, state: Path) -> LocalProvider:
+    """The provider of embedded nodes, whose folders are part of the fleet's state."""
+    from phoenixctl.providers.local import LocalProvider
+
+    return LocalProvider(state / "local", fleet)
+
+
+def with_created_nodes(fleet: Fleet, state: Path, records: StoredRecords) -> Fleet:
+    """The fleet with the nodes that providers have made for it.
+
+    Embedded nodes are listed from this machine right now; those of a cloud are known from the
+    record, for asking their provider takes too long to be part of every command.
+    """
+    local = [pool for pool in fleet.pools.values() if pool.provider == "local"]
+    clouds = {p.name for p in fleet.pools.values() if p.provider not in ("local", "static")}
+    if not local and not clouds:
+        return fleet
+
+    async def found() -> list[Node]:
+        provider = local_provider(fleet.name, state)
+        listed = await asyncio.gather(*(provider.list(pool) for pool in local))
+        nodes = [instance.node for instances in listed for instance in instances]
+        if clouds:
+            record = await records.read()
+            nodes += [r.node for r in record.nodes.values() if r.node.pool in clouds]
+        return nodes
+
+    nodes: dict[NodeName, Node] = dict(fleet.nodes)
+    nodes.update({node.name: node for node in asyncio.run(found())})
+    return replace(fleet, nodes=MappingProxyType(nodes))

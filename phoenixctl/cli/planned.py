@@ -1,0 +1,83 @@
+"""The plan of `plan`, `apply` and `scale`: look at everything, and take the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from phoenixctl.cli.observing import observed
+from phoenixctl.model.fleet import Fleet, Guards
+from phoenixctl.model.names import NodeName
+from phoenixctl.model.snapshot import Snapshot
+from phoenixctl.workflows.observe import FULL, WHAT_RUNS, Depth
+
+if TYPE_CHECKING:
+    from phoenixctl.cli.compose import Parts
+    from phoenixctl.model.plan import Plan
+    from phoenixctl.model.state import State
+    from phoenixctl.planning.difference import Scope
+    from phoenixctl.workflows.look import Look
+
+
+async def looked(parts: Parts, *, depth: Depth = WHAT_RUNS) -> Look:
+    """Everything a plan is computed from; from now on `parts` knows every node of it."""
+    return await looked_from(parts, await parts.records.read(), depth=depth)
+
+
+async def looked_from(parts: Parts, state: State, *, depth: Depth = WHAT_RUNS) -> Look:
+    """The same with a given record, for one that cannot be read."""
+    from phoenixctl.workflows.look import look
+
+    async def observe(fleet: Fleet, nodes: Iterable[NodeName]) -> Snapshot:
+        parts.fleet = fleet
+        return await observed(parts, nodes, depth=depth)
+
+    return await look(parts.configured, parts.reach, parts.providers, state, observe)
+
+
+async def planned(
+    parts: Parts,
+    scope: Callable[[Fleet], Scope],
+    guards: Guards | None = None,
+    *,
+    title: str = "apply",
+) -> Plan:
+    """The difference of what is wanted and what there is, with what it relies on."""
+    from dataclasses import replace
+
+    from phoenixctl.model.plan import Action
+    from phoenixctl.planning.fingerprint import with_fingerprints
+
+    seen = await looked(parts)
+    plan = _difference(parts, seen, scope(seen.fleet), guards)
+    if any(step.action is Action.START for step in plan.steps):
+        # Where agents go depends on rates and response times, for which other plans need not wait.
+        measured = await observed(parts, seen.snapshot.nodes, depth=FULL)
+        seen = replace(seen, snapshot=measured)
+        plan = _difference(parts, seen, scope(seen.fleet), guards)
+    return with_fingerprints(replace(plan, title=title), seen.snapshot, seen.state)
+
+
+def _difference(parts: Parts, seen: Look, scope: Scope, guards: Guards | None) -> Plan:
+    from phoenixctl.cli.compose import read_file
+    from phoenixctl.planning.config_digest import config_digest
+    from phoenixctl.planning.difference import plan_changes
+    from phoenixctl.workflows.bootstrap import bootstrap_digests
+
+    return plan_changes(
+        parts.configured,
+        seen.state,
+        seen.snapshot,
+        seen.inventory,
+        config_digest=config_digest(parts.configured),
+        bootstrap_digests=bootstrap_digests(parts.configured, read_file),
+        scope=scope,
+        guards=guards,
+    )
+
+
+async def relying(parts: Parts, plan: Plan, snapshot: Snapshot) -> Plan:
+    """The plan with what it relies on: it is stale when that changes before it is carried out."""
+    from phoenixctl.planning.fingerprint import with_fingerprints
+
+    return with_fingerprints(plan, snapshot, await parts.records.read())

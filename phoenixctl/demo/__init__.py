@@ -1,0 +1,1 @@
+"""The reference agent, its load generator and the scenes of `make demo`."""

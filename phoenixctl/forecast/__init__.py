@@ -1,0 +1,1 @@
+"""Predictors with calibrated bounds."""

@@ -1,0 +1,1 @@
+"""Kinds, windows, histograms, roll-ups."""

@@ -1,0 +1,1 @@
+"""Targets, compliance, deviation."""

@@ -1,0 +1,1 @@
+"""Filters and scores: which agent goes to which node, and why."""

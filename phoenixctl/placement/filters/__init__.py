@@ -1,0 +1,1 @@
+"""Hard constraints, one file each; `every` has them in their order."""

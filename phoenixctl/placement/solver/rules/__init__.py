@@ -1,0 +1,1 @@
+"""The hard rules between agents, each kept as tables that change with every move."""

@@ -1,0 +1,1 @@
+"""The difference of wanted and observed, as a plan."""

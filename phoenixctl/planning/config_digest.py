@@ -1,0 +1,33 @@
+"""By which a plan knows that the configuration is still the one it was computed from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+
+from phoenixctl.model.codec import encode
+from phoenixctl.model.fleet import Fleet, Pool
+from phoenixctl.planning.known import configured_nodes
+
+
+def config_digest(fleet: Fleet) -> str:
+    """SHA-256 of the whole configuration, in hexadecimal digits.
+
+    Nodes that a provider has made are left out: they come and go without anybody editing it. Of
+    files on the operator's side only the names count, for everybody of a team has them elsewhere;
+    what is in them is in the digest of the bootstrap.
+    """
+    pools = {name: _anywhere(pool) for name, pool in fleet.pools.items()}
+    written = encode(replace(fleet, nodes=configured_nodes(fleet), pools=pools))
+    canonical = json.dumps(written, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _anywhere(pool: Pool) -> Pool:
+    if pool.bootstrap is None:
+        return pool
+    files = tuple(
+        replace(file, source=file.source.rpartition("/")[2]) for file in pool.bootstrap.files
+    )
+    return replace(pool, bootstrap=replace(pool.bootstrap, files=files))

@@ -1,0 +1,1 @@
+"""What workflows need from outside, as Protocols."""

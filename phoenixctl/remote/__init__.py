@@ -1,0 +1,1 @@
+"""Commands for nodes and the parsing of what they print. No I/O."""

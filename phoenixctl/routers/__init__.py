@@ -1,0 +1,1 @@
+"""Traffic routers: weights, drains, statistics."""

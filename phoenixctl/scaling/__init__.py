@@ -1,0 +1,1 @@
+"""Policies, decisions, cooldowns, capacity."""

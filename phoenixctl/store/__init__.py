@@ -1,0 +1,1 @@
+"""What the operator's side keeps: lock, journal, audit log, sightings."""

@@ -1,0 +1,1 @@
+"""Use cases over ports: observe, run agents, drain, run commands."""

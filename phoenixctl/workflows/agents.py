@@ -1,0 +1,212 @@
+"""Start, stop, restart, update and drain agents: what a step about one does on its node."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from phoenixctl.model.errors import CommandFailed, CommandTimeout, PhoenixError
+from phoenixctl.model.fleet import Agent, AgentSpec, Node
+from phoenixctl.model.hooks import Readiness
+from phoenixctl.model.names import AgentId
+from phoenixctl.model.plan import Action, Step
+from phoenixctl.model.snapshot import AgentState, Cordon
+from phoenixctl.model.state import AgentRecord, Patch
+from phoenixctl.model.units import format_duration
+from phoenixctl.ports.reach import Session
+from phoenixctl.remote.agents import (
+    StartResult,
+    logs_command,
+    parse_start,
+    parse_stop,
+    start_command,
+    stop_command,
+)
+from phoenixctl.remote.cordon import cordon_command, parse_cordon, uncordon_command
+from phoenixctl.workflows.health import stay_well
+from phoenixctl.workflows.hooks import call, passes
+from phoenixctl.workflows.work import Trail, Work
+
+# What a start, a KILL, the proof that nothing is left, and the wait for another change to the same
+# agent may take besides the agent's own times.
+MARGIN_SECONDS = 75.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """Does the steps about agents, and the cordons."""
+
+    work: Work
+
+    async def __call__(self, session: Session, trail: Trail) -> str:
+        """Do the trail's step on its node and say in a few words how it went."""
+        match trail.step.action:
+            case Action.CORDON:
+                return await self._cordon(session, trail.step)
+            case Action.UNCORDON:
+                return await self._uncordon(session)
+            case Action.STOP:
+                return await self._stop(session, trail)
+            case Action.DRAIN:
+                drained = await self._drain(session, trail.step)
+                return f"{drained}, {await self._stop(session, trail)}"
+            case Action.START:
+                return await self._start(session, trail)
+            case Action.RESTART:
+                stopped = await self._stop(session, trail)
+                return f"{stopped}, {await self._start(session, trail)}"
+            case Action.UPDATE:
+                drained = await self._drain(session, trail.step)
+                stopped = await self._stop(session, trail)
+                return f"{drained}, {stopped}, {await self._start(session, trail)}"
+            case other:
+                raise ValueError(f"{other} is not about an agent")
+
+    async def _cordon(self, session: Session, step: Step) -> str:
+        node, means = self._node(session), self.work.means
+        mark = Cordon(means.by, means.clock.utc(), self.work.manner.reason or step.reason)
+        command = cordon_command(node, self.work.fleet.name, mark)
+        changed = parse_cordon(await session.run(command))
+        return "cordoned" if changed else "was cordoned"
+
+    async def _uncordon(self, session: Session) -> str:
+        command = uncordon_command(self._node(session), self.work.fleet.name)
+        changed = parse_cordon(await session.run(command))
+        return "takes agents again" if changed else "was not cordoned"
+
+    async def _start(self, session: Session, trail: Trail) -> str:
+        agent = self.work.specs.to_start(trail.step)
+        secrets = {name: self.work.means.secret(ref) for name, ref in agent.spec.secrets.items()}
+        try:
+            return await self._started(session, trail, agent, secrets)
+        except CommandFailed as error:
+            # Its last words may be anything; what is recorded and shown must not hold a secret.
+            raise CommandFailed(_without(error.what, secrets), hint=error.hint) from None
+
+    async def _started(
+        self, session: Session, trail: Trail, agent: Agent, secrets: Mapping[str, str]
+    ) -> str:
+        spec, clock = agent.spec, self.work.means.clock
+        begun = clock.monotonic()
+        command = start_command(
+            agent,
+            self._node(session),
+            self.work.fleet.name,
+            env={},
+            secrets=secrets,
+            epoch=self.work.epoch(agent.id) + 1,
+        )
+        started = parse_start(await session.run(command, timeout_seconds=MARGIN_SECONDS))
+        self._record_start(session, trail, agent, started)
+        ready = spec.ready if self.work.manner.wait_ready else None
+        if ready is not None:
+            await self._await_ready(session, agent, ready)
+        took = format_duration(clock.monotonic() - begun)
+        if self.work.manner.wait_ready and trail.step.action is not Action.START:
+            await stay_well(session, self.work, agent, started.pid)
+        if not started.changed:
+            return "was running"
+        return f"{'started' if ready is None else 'ready'} in {took}"
+
+    def _record_start(
+        self, session: Session, trail: Trail, agent: Agent, started: StartResult
+    ) -> None:
+        record = AgentRecord(agent.id, session.node, started.digest, started.epoch)
+        known = started.digest in self.work.state.specs
+        specs = {} if known else {started.digest: agent.spec}
+        trail.changed(Patch(agents={agent.id: record}, specs=specs, epochs={agent.id: None}))
+
+    async def _await_ready(self, session: Session, agent: Agent, readiness: Readiness) -> None:
+        clock = self.work.means.clock
+        deadline = clock.monotonic() + readiness.within_seconds
+        while not await passes(session, readiness.check, agent.id, agent.port, self.work.fleet):
+            if clock.monotonic() >= deadline:
+                last = await self._last_words(session, agent.id)
+                raise CommandFailed(
+                    f"{agent.id} was started on {session.node} and is not ready after"
+                    f" {format_duration(readiness.within_seconds)}{last}",
+                    hint=f"phoenixctl agents logs {agent.id}",
+                )
+            await asyncio.sleep(readiness.every_seconds)
+
+    async def _last_words(self, session: Session, agent: AgentId) -> str:
+        node = self._node(session)
+        command = logs_command(agent, node, self.work.fleet.name, lines=3, follow=False)
+        try:
+            output = (await session.run(command)).stdout.decode("utf-8", "replace").strip()
+        except PhoenixError:
+            return ""
+        return f"; its last words: {output}" if output else ""
+
+    async def _stop(self, session: Session, trail: Trail) -> str:
+        step = trail.step
+        agent = AgentId(str(step.agent))
+        spec = self.work.specs.of_running(agent, self.work.seen(agent, step.node))
+        grace = spec.grace_seconds if step.grace_seconds is None else step.grace_seconds
+        command = stop_command(
+            agent,
+            self._node(session),
+            self.work.fleet.name,
+            stop_signal=spec.stop_signal,
+            grace_seconds=grace,
+            purge=self.work.manner.purge,
+        )
+        completed = await session.run(command, timeout_seconds=grace + MARGIN_SECONDS)
+        stopped = parse_stop(completed)
+        self._record_stop(trail, agent)
+        if not stopped.changed:
+            return "was stopped"
+        return f"{stopped.how} in {format_duration(stopped.seconds)}, nothing left"
+
+    def _record_stop(self, trail: Trail, agent: AgentId) -> None:
+        record = self.work.state.agents.get(agent)
+        if record is not None and record.node != trail.step.node:
+            return  # it was started elsewhere in the meantime
+        epoch = self.work.epoch(agent)
+        trail.changed(Patch(agents={agent: None}, epochs={agent: epoch or None}))
+
+    async def _drain(self, session: Session, step: Step) -> str:
+        """Ask the agent to finish; past its deadline say so and go on to stop it."""
+        agent = AgentId(str(step.agent))
+        seen = self.work.seen(agent, step.node)
+        spec = self.work.specs.of_running(agent, seen)
+        if spec.drain is None:
+            return "has no drain hook"
+        if seen is None or seen.state is not AgentState.RUNNING:
+            return "had nothing to finish"
+        limit = spec.drain.deadline_seconds if step.grace_seconds is None else step.grace_seconds
+        clock, fleet = self.work.means.clock, self.work.fleet
+        begun = clock.monotonic()
+        try:
+            async with asyncio.timeout(limit):
+                await call(session, spec.drain.hook, agent, seen.port, fleet)
+                while spec.drain.until is not None and not await passes(
+                    session, spec.drain.until, agent, seen.port, fleet
+                ):
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            return f"was not drained within {format_duration(limit)}"
+        except (CommandFailed, CommandTimeout) as error:
+            return f"could not be drained ({_without(str(error), self._secrets_found(spec))})"
+        return f"drained in {format_duration(clock.monotonic() - begun)}"
+
+    def _secrets_found(self, spec: AgentSpec) -> Mapping[str, str]:
+        """Those that there still are: to stop an agent, none is needed."""
+        found = {}
+        for name, ref in spec.secrets.items():
+            with suppress(PhoenixError):
+                found[name] = self.work.means.secret(ref)
+        return found
+
+    def _node(self, session: Session) -> Node:
+        return self.work.fleet.nodes[session.node]
+
+
+def _without(text: str, secrets: Mapping[str, str]) -> str:
+    """The text with every secret in it blotted out."""
+    for value in sorted(secrets.values(), key=len, reverse=True):
+        if value:
+            text = text.replace(value, "***")
+    return text
