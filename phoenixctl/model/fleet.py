@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # made only for fleets that have them; `model.codec` finds th
     from phoenixctl.model.aws import AwsPool
     from phoenixctl.model.bootstrap import Bootstrap
     from phoenixctl.model.hooks import Drain, Hook, MetricNames, Readiness
+    from phoenixctl.model.moving import Checkpoints, Migration
     from phoenixctl.model.rules import PlacementSettings, Rules, Taint
     from phoenixctl.model.s3 import S3Store
 
@@ -84,6 +85,7 @@ class Node:
     reserved: Resources | None = None  # not for agents; None: as its pool says
     # Public host keys (`ssh-ed25519 AAAA...`) its provider vouches for; if any, only they count.
     host_keys: tuple[str, ...] = ()
+    agent_address: str | None = None  # where others reach its agents; None: its own address
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,11 @@ class AgentSpec:
     open_files: int | None = None
     rollout: Rollout = Rollout()
     rules: Rules | None = None  # None: it has none
+    # Never active twice: it runs with its node's permission, which another boot does not have.
+    singleton: bool = False
+    lease_seconds: float | None = None  # of a singleton; not renewed in time, its node ends it
+    migration: Migration | None = None  # None: it moves without its state
+    checkpoints: Checkpoints | None = None
 
     def port_of(self, ordinal: int) -> int | None:
         return None if self.port is None else self.port + ordinal * self.port_step

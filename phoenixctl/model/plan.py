@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from phoenixctl.model.moving import Way
 from phoenixctl.model.names import AgentId, NodeName
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
@@ -19,6 +20,7 @@ class Action(StrEnum):
     RESTART = "restart agent"
     UPDATE = "update agent"
     DRAIN = "drain agent"
+    MIGRATE = "migrate agent"
     CORDON = "cordon node"
     UNCORDON = "uncordon node"
     REBOOT = "reboot node"
@@ -69,6 +71,7 @@ class Step:
     `relies_on` has a fingerprint of each thing whose state the plan took for granted, by address
     (`planning.fingerprint`); a step whose things have changed since is stale. With `instance` it
     is about that one of a provider, which no record has: another machine may have the node's name.
+    A migration is from `source` to `node`.
     """
 
     action: Action
@@ -84,6 +87,8 @@ class Step:
     relies_on: Mapping[str, str] = field(default_factory=lambda: _NONE)
     inverse: Inverse | None = None  # None: it cannot be taken back
     instance: str = ""  # its provider's id
+    source: NodeName | None = None  # of a migration
+    way: Way | None = None  # of a migration
 
     @property
     def key(self) -> str:

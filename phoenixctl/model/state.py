@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from phoenixctl.model.fleet import AgentSpec, Node
+from phoenixctl.model.moving import Way
 from phoenixctl.model.names import AgentId, NodeName
 
 K = TypeVar("K")
@@ -55,12 +56,32 @@ class PoolRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Migrated:
+    """One migration of an agent as it went.
+
+    `downtime_seconds`: from the last moment at which it took work on its source until it took work
+    again, there or on its target; as measured, None when that was not seen. `outcome`: done, or
+    why it was taken back.
+    """
+
+    source: NodeName
+    target: NodeName
+    way: Way
+    at: str  # RFC 3339
+    outcome: str
+    downtime_seconds: float | None = None
+    bytes: int = 0
+    rounds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """The record of a fleet. `lineage` names it for life, `serial` grows with every operation.
 
     `specs` keeps the specification of every recorded agent by its digest, so that one that left
     the configuration can still be drained, and an earlier one can be gone back to. `epochs` has
     those of agents that were stopped: an agent's next start has a higher one, wherever it is.
+    `migrations` has the last of each agent, the latest last.
     """
 
     fleet: str
@@ -71,6 +92,7 @@ class State:
     pools: Mapping[str, PoolRecord] = field(default_factory=lambda: _EMPTY)
     specs: Mapping[str, AgentSpec] = field(default_factory=lambda: _EMPTY)
     epochs: Mapping[AgentId, int] = field(default_factory=lambda: _EMPTY)
+    migrations: Mapping[AgentId, tuple[Migrated, ...]] = field(default_factory=lambda: _EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +104,9 @@ class Patch:
     pools: Mapping[str, PoolRecord | None] = field(default_factory=lambda: _EMPTY)
     specs: Mapping[str, AgentSpec | None] = field(default_factory=lambda: _EMPTY)
     epochs: Mapping[AgentId, int | None] = field(default_factory=lambda: _EMPTY)
+    migrations: Mapping[AgentId, tuple[Migrated, ...] | None] = field(
+        default_factory=lambda: _EMPTY
+    )
 
 
 NO_CHANGE: Final = Patch()
@@ -96,6 +121,7 @@ def patched(state: State, patch: Patch) -> State:
         pools=_merged(state.pools, patch.pools),
         specs=_merged(state.specs, patch.specs),
         epochs=_merged(state.epochs, patch.epochs),
+        migrations=_merged(state.migrations, patch.migrations),
     )
 
 
@@ -109,6 +135,7 @@ def combined(first: Patch, then: Patch) -> Patch:
         pools={**first.pools, **then.pools},
         specs={**first.specs, **then.specs},
         epochs={**first.epochs, **then.epochs},
+        migrations={**first.migrations, **then.migrations},
     )
 
 

@@ -25,6 +25,7 @@ from phoenixctl.settings.nodes import Report
 from phoenixctl.settings.places import KeyPath, nearest
 
 if TYPE_CHECKING:
+    from phoenixctl.model.moving import Checkpoints, Migration
     from phoenixctl.model.rules import Rules
 
 _HIGHEST_PORT: Final = 65_535
@@ -71,6 +72,10 @@ def _spec(
         open_files=section.open_files,
         rollout=section.rollout.as_model(),
         rules=_rules(section, (*path, "placement"), report),
+        singleton=section.singleton,
+        lease_seconds=_lease(section, path, report),
+        migration=_migration(section, (*path, "migrate"), report),
+        checkpoints=_checkpoints(section, (*path, "checkpoints"), report),
     )
 
 
@@ -80,6 +85,39 @@ def _rules(section: models.AgentSection, path: KeyPath, report: Report) -> Rules
     from phoenixctl.settings.placement import read_rules
 
     return read_rules(section.placement, path, report)
+
+
+def _lease(section: models.AgentSection, path: KeyPath, report: Report) -> float | None:
+    if section.lease is not None and not section.singleton:
+        report((*path, "lease"), "is for a singleton; write `singleton: true` too")
+    return section.lease
+
+
+def _migration(section: models.AgentSection, path: KeyPath, report: Report) -> Migration | None:
+    written = section.migrate
+    if written is None:
+        return None
+    from phoenixctl.model.moving import Migration, Way
+
+    needs = {Way.LIVE: ("drain", "activate"), Way.CHECKPOINT: ("checkpoint",)}
+    for hook in needs.get(written.strategy, ()):
+        if getattr(section, hook) is None:
+            report((*path, "strategy"), f"{written.strategy} needs a `{hook}` hook")
+    if written.standby is not None and section.port is None:
+        _check_port(written.standby, (*path, "standby"), report)
+    standby = _check(written.standby, (*path, "standby"), report)
+    return Migration(written.strategy, written.state, standby, written.rounds, written.pause)
+
+
+def _checkpoints(section: models.AgentSection, path: KeyPath, report: Report) -> Checkpoints | None:
+    written = section.checkpoints
+    if written is None:
+        return None
+    from phoenixctl.model.moving import Checkpoints
+
+    if section.checkpoint is None:
+        report(path, "needs a `checkpoint` hook")
+    return Checkpoints(written.every, written.copies, written.keep)
 
 
 def _check_ports(section: models.AgentSection, path: KeyPath, report: Report) -> None:

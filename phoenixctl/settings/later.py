@@ -54,6 +54,20 @@ def _placement() -> type[BaseModel]:
     return PlacementSection
 
 
+def _migration() -> type[BaseModel]:
+    from phoenixctl.settings.moving_sections import MigrationSection
+
+    return MigrationSection
+
+
+def _checkpoints() -> type[BaseModel]:
+    from phoenixctl.settings.moving_sections import CheckpointsSection
+
+    return CheckpointsSection
+
+
 Taints = Annotated[list[Annotated[Any, Later(_taint), TAINT_ALONE]], ONE_OR_MORE]
 Rules = Annotated[Any, Later(_rules)]
 Placement = Annotated[Any, Later(_placement)]
+Migration = Annotated[Any, Later(_migration)]
+Checkpoints = Annotated[Any, Later(_checkpoints)]

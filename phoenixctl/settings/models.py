@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from phoenixctl.model import fleet, hooks, s3
 from phoenixctl.settings.aws_values import BucketName, ObjectPrefix, PricedKind, Region
-from phoenixctl.settings.later import Placement, Rules, Taints
+from phoenixctl.settings.later import Checkpoints, Migration, Placement, Rules, Taints
 from phoenixctl.settings.pool_sections import PoolSection
 from phoenixctl.settings.sections import (
     ExecHook,
@@ -92,6 +92,9 @@ class NodeSection(Section):
     address: Address | None = key(
         "What SSH connects to, by default the name; 10.0.0.[1-20] goes in step with the names, "
         "{name} stands for each of them."
+    )
+    agent_address: Address | None = key(
+        "Where others reach its agents, routers above all; written as address, by default that."
     )
     port: Port | None = key("SSH port; by default that of ssh.port.")
     user: User | None = key("Login name; by default that of ssh.user.")
@@ -217,6 +220,17 @@ class AgentSection(Section):
     restart: Flag = key("Start it again when it fails.", like=(fleet.AgentSpec, "restart"))
     open_files: FileCount | None = key("Most open files; by default the node's limit.")
     rollout: RolloutSection = section("How its instances are changed.")
+    singleton: Flag = key(
+        "Never active twice: after a boot of its node it waits for permission to start.",
+        like=(fleet.AgentSpec, "singleton"),
+    )
+    lease: Duration | None = key(
+        "Its node ends a singleton whose permission was not renewed for so long; by default never."
+    )
+    migrate: Migration | None = key("How it moves with its state; by default it moves without.")
+    checkpoints: Checkpoints | None = key(
+        "Checkpoints that are kept on other nodes for when its node dies; by default none."
+    )
     placement: Rules | None = key("Where its instances may go, and had better go.")
 
 

@@ -75,20 +75,21 @@ class _Entry:
             self.report(self.path, what)
 
     def _written(self, names: Sequence[str]) -> Iterator[Node]:
-        addresses = self._addresses(names)
+        addresses = self._addresses(names, "address", self.section.address or "{name}")
+        theirs: Sequence[str | None] | None = [None] * len(names)
+        if self.section.agent_address is not None:
+            theirs = self._addresses(names, "agent_address", self.section.agent_address)
         pool = self._pool(self.section.pool)
-        if addresses is None or pool is None:
+        if addresses is None or theirs is None or pool is None:
             return
         prototype = self._prototype(pool)
-        for text, address in zip(names, addresses, strict=True):
+        for text, address, agents in zip(names, addresses, theirs, strict=True):
             name = self._name(text, (*self.path, "name"))
             if name is not None:
-                yield replace(prototype, name=name, address=address)
+                yield replace(prototype, name=name, address=address, agent_address=agents)
 
-    def _addresses(self, names: Sequence[str]) -> Sequence[str] | None:
-        pattern, path = self.section.address, (*self.path, "address")
-        if pattern is None:
-            return names
+    def _addresses(self, names: Sequence[str], key: str, pattern: str) -> Sequence[str] | None:
+        path = (*self.path, key)
         if set(pattern.replace("{name}", "")) & set("{}"):
             self.report(path, "only {name} may stand in braces")
             return None
@@ -106,8 +107,9 @@ class _Entry:
 
     def _imported(self) -> Iterator[Node]:
         source = self.section.from_
-        if self.section.address is not None:
-            self.report((*self.path, "address"), "comes from the other file; leave it out")
+        for key in ("address", "agent_address"):
+            if getattr(self.section, key) is not None:
+                self.report((*self.path, key), "comes from the other file; leave it out")
         if source is None or (source.ssh_config is None) == (source.ansible is None):
             self.report((*self.path, "from"), "expected one of ssh_config, ansible")
         elif source.ssh_config is not None:

@@ -23,6 +23,7 @@ from phoenixctl.model.fleet import (
     Targets,
 )
 from phoenixctl.model.hooks import Drain, ExecHook, Hook, HttpHook, MetricNames, Readiness, TcpHook
+from phoenixctl.model.moving import Checkpoints, Migration
 from phoenixctl.model.rules import Taint
 from phoenixctl.model.s3 import S3Store
 from phoenixctl.settings.bitrate import parse_bit_rate
@@ -184,6 +185,7 @@ def _node(node: Node) -> Written:
         "name": node.name,
         "pool": node.pool,
         "address": node.address,
+        "agent_address": node.agent_address,
         "port": node.port,
         "user": node.user,
         "identity_files": list(node.identity_files),
@@ -231,7 +233,33 @@ def _agent(spec: AgentSpec) -> Written:
         "restart": spec.restart,
         "open_files": spec.open_files,
         "rollout": _rollout(spec.rollout),
+        "singleton": spec.singleton,
+        "lease": None if spec.lease_seconds is None else duration(spec.lease_seconds),
+        "migrate": _migration(spec.migration),
+        "checkpoints": _checkpoints(spec.checkpoints),
         "placement": None if spec.rules is None else rules_as_written(spec.rules),
+    }
+
+
+def _migration(migration: Migration | None) -> Written | None:
+    if migration is None:
+        return None
+    return {
+        "strategy": None if migration.way is None else migration.way.value,
+        "state": migration.state,
+        "standby": _hook(migration.standby),
+        "rounds": migration.rounds,
+        "pause": duration(migration.pause_seconds),
+    }
+
+
+def _checkpoints(checkpoints: Checkpoints | None) -> Written | None:
+    if checkpoints is None:
+        return None
+    return {
+        "every": duration(checkpoints.every_seconds),
+        "copies": checkpoints.copies,
+        "keep": checkpoints.keep,
     }
 
 

@@ -48,6 +48,7 @@ pools:
 nodes:
   - name: a
     address: 192.0.2.1
+    agent_address: 198.51.100.1
     pool: web
     port: 23
     user: u
@@ -91,6 +92,10 @@ agents:
     restart: false
     open_files: 1000
     rollout: {order: surge, max_unavailable: 50%, min_healthy: 1, settle: 1m}
+    singleton: true
+    lease: 2m
+    migrate: {strategy: cold, state: false, standby: {tcp: {}}, rounds: 0, pause: 3s}
+    checkpoints: {every: 1m, copies: 2, keep: 5}
     placement:
       selector:
         - {label: x, equals: 1, weight: 2}
