@@ -16,8 +16,8 @@ WayName = Annotated[moving.Way, choice("live", "checkpoint", "cold", make=moving
 
 class MigrationSection(Section):
     strategy: WayName | None = key(
-        "A standby takes over (live), or it starts elsewhere: from its checkpoint, or (cold) with its "
-        "state folder; by default the first of them that its hooks allow."
+        "A standby takes over (live), or it starts elsewhere: from its checkpoint, or (cold) with "
+        "its state folder; by default the first of them that its hooks allow."
     )
     state: Flag = key("Its state folder comes along.", like=(moving.Migration, "state"))
     standby: CheckSection | None = key(
