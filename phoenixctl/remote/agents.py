@@ -93,8 +93,9 @@ def start_command(
     to 60 s when another change to the agent is under way. ValueError for what cannot be passed.
     """
     environment = agent_environment(
-        agent, env=env, secrets=secrets, epoch=epoch, role=role, restore_from=restore_from
-    )
+        agent, env=env, secrets=secrets, epoch=epoch, role=role, restore_from=restore_from,
+        address=node.agent_address,
+    )  # fmt: skip
     digest = spec_digest(agent.spec)
     payload = {
         "wanted_digest": digest,

@@ -25,11 +25,13 @@ def agent_environment(
     epoch: int,
     role: str,
     restore_from: str | None,
+    address: str | None = None,
 ) -> str:
     """The environment file's text, but for the folders, which only the node knows.
 
-    Later ones win: the spec's own, `env`, `secrets`. ValueError names a variable that cannot be
-    passed, and never shows its value.
+    Later ones win: the spec's own, `env`, `secrets`. `address` is where others reach the node's
+    agents, when that is not the node's own. ValueError names a variable that cannot be passed, and
+    never shows its value.
     """
     for name in (*agent.spec.env, *env, *secrets):
         if name.startswith("PHOENIX_"):
@@ -39,6 +41,7 @@ def agent_environment(
         "PHOENIX_EPOCH": str(epoch),
         "PHOENIX_ROLE": role,
         "PHOENIX_PORT": None if agent.port is None else str(agent.port),
+        "PHOENIX_ADDRESS": address,
         "PHOENIX_RESTORE_FROM": restore_from,
     }
     given = {name: value for name, value in contract.items() if value is not None}

@@ -170,6 +170,18 @@ def test_the_contract_with_an_agent_is_in_its_environment():
         assert line in command.stdin
 
 
+def test_an_agent_is_told_the_address_at_which_others_reach_it():
+    told = replace(NODE, agent_address="127.9.8.7")
+    here, there = (
+        start_command(Agent(SPEC, 2), node, "demo", env={}, secrets={}, epoch=1).stdin or b""
+        for node in (NODE, told)
+    )
+    assert b"PHOENIX_ADDRESS" not in here
+    assert b'PHOENIX_ADDRESS="127.9.8.7"' in there
+    digests = [b"wanted_digest=" + spec_digest(SPEC).encode() in text for text in (here, there)]
+    assert digests == [True, True]
+
+
 def test_the_digest_is_of_what_a_process_is_started_with():
     same = replace(
         SPEC,
