@@ -1,16 +1,21 @@
 """`python -m phoenixctl.demo.agent`: the reference agent, which counts the messages it is sent.
 
-It honours the whole contract: PHOENIX_AGENT, PHOENIX_EPOCH, PHOENIX_ROLE, PHOENIX_PORT,
-PHOENIX_STATE_DIR, PHOENIX_CHECKPOINT_DIR and PHOENIX_RESTORE_FROM in its environment; ready,
-metrics, drain, checkpoint, activate and reload over HTTP on the node's loopback; TERM ends it
-when what it has is finished, HUP reloads.
+It honours the whole contract: PHOENIX_AGENT, PHOENIX_EPOCH, PHOENIX_ROLE, PHOENIX_ADDRESS,
+PHOENIX_PORT, PHOENIX_STATE_DIR, PHOENIX_CHECKPOINT_DIR and PHOENIX_RESTORE_FROM in its environment;
+ready, prepared, metrics, drain, checkpoint, activate and reload over HTTP on the node's loopback;
+TERM ends it when what it has is finished, HUP reloads.
+
+A message that is answered 200 is counted, durably and once; one that is refused (503) is not. One
+without an answer may have been: whoever sends it again may have it counted twice, and so nobody
+does. The load generator counts it as unknown, and HAProxy by default sends again only what could
+not be sent at all (`retry-on conn-failure`). So messages need no ids for their count to be exact.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
+import ipaddress
 import json
 import os
 import signal
@@ -31,6 +36,7 @@ class Place:
     """What the supervisor's environment says."""
 
     identity: Identity
+    address: str | None  # where others reach it, when the node has an address for that
     port: int
     standby: bool
     state: Path
@@ -43,20 +49,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
     try:
         place = _place(os.environ)
-        counter = Counter(place.state)
-        if place.restore_from is not None:
-            counter.restore(read_checkpoint(place.restore_from))
         tuning = _tuning(options)
+        counter = None if place.standby else _open_state(place)
     except (StateError, OSError, ValueError) as error:
         print(f"cannot start: {error}", file=sys.stderr, flush=True)
         return 1
-    with contextlib.closing(counter):
-        asyncio.run(_run(place, counter, tuning, options))
+    asyncio.run(_run(place, counter, tuning, options))
     return 0
+
+
+def _open_state(place: Place) -> Counter:
+    """The state as it is in its folder; StateError or OSError when it cannot be used."""
+    counter = Counter(place.state)
+    try:
+        if place.restore_from is not None:
+            counter.restore(read_checkpoint(place.restore_from))
+    except BaseException:
+        counter.close()
+        raise
+    return counter
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m phoenixctl.demo.agent")
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="listen here")
     parser.add_argument("--work-ms", type=float, default=2.0, help="a message's work (2)")
     parser.add_argument("--parallel", type=int, default=8, help="messages worked on at once (8)")
     parser.add_argument("--batch", type=int, default=256, help="made durable at once (256)")
@@ -75,6 +91,7 @@ def _place(environment: Mapping[str, str]) -> Place:
         identity=Identity(
             environment.get("PHOENIX_AGENT", "agent"), int(environment.get("PHOENIX_EPOCH") or 0)
         ),
+        address=environment.get("PHOENIX_ADDRESS") or None,
         port=int(environment["PHOENIX_PORT"]),
         standby=environment.get("PHOENIX_ROLE") == "standby",
         state=state,
@@ -97,8 +114,30 @@ def _tuning(options: argparse.Namespace) -> Tuning:
     return tuning
 
 
-async def _run(place: Place, counter: Counter, tuning: Tuning, options: argparse.Namespace) -> None:
-    core = AgentCore(counter, AgentMetrics(), tuning, parallel=options.parallel)
+def listening_at(address: str | None, host: str) -> tuple[str, ...]:
+    """Where to listen. The hooks come over the node's loopback: where others reach the agent at
+    another address, `host` has to stay too, unless it is all of them."""
+    if address is None:
+        return (host,)
+    theirs, ours = _ip(address), _ip(host)
+    if theirs is not None and theirs.is_loopback:
+        return (address,)
+    return (host,) if ours is not None and ours.is_unspecified else (address, host)
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None  # a name
+
+
+async def _run(
+    place: Place, counter: Counter | None, tuning: Tuning, options: argparse.Namespace
+) -> None:
+    core = AgentCore(
+        counter, lambda: _open_state(place), AgentMetrics(), tuning, parallel=options.parallel
+    )
 
     def reload() -> None:
         core.tuning = _tuning(options)
@@ -106,7 +145,10 @@ async def _run(place: Place, counter: Counter, tuning: Tuning, options: argparse
     server = HttpServer(Routes(core, place.identity, place.checkpoints, reload))
     committing = asyncio.create_task(core.commit_for_ever())
     stop = _signals(reload)
-    port = await server.start("127.0.0.1", place.port)
+    try:
+        port = await server.start(listening_at(place.address, options.host), place.port)
+    except OSError as error:
+        sys.exit(f"cannot start: {error}")
     core.phase = Phase.STANDBY if place.standby else Phase.ACTIVE
     _say(f"{place.identity.agent} {core.phase} on port {port}, count {core.count}")
     # A commit that fails must end the agent: it can acknowledge nothing any more.

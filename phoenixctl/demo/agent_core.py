@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -52,15 +53,27 @@ class Fault:
 
 
 class AgentCore:
-    """Counts messages; one is acknowledged once its count is durable."""
+    """Counts messages; one is acknowledged once its count is durable.
+
+    A standby has no state: `open_state` is called when it is activated, for until then its folder
+    is being copied to.
+    """
 
     def __init__(
-        self, counter: Counter, metrics: AgentMetrics, tuning: Tuning, *, parallel: int
+        self,
+        counter: Counter | None,
+        open_state: Callable[[], Counter],
+        metrics: AgentMetrics,
+        tuning: Tuning,
+        *,
+        parallel: int,
     ) -> None:
         self.phase = Phase.STARTING
         self.tuning = tuning
         self.metrics = metrics
         self._counter = counter
+        self._open_state = open_state
+        self._disk = asyncio.Lock()  # one change of the state's files at a time
         self._fault = Fault()
         self._slots = asyncio.Semaphore(parallel)
         self._in_flight = 0
@@ -70,9 +83,9 @@ class AgentCore:
         self._to_commit: asyncio.Queue[asyncio.Future[int]] = asyncio.Queue()
 
     @property
-    def count(self) -> int:
-        """Messages ever acknowledged, also before a restart or migration."""
-        return self._counter.value
+    def count(self) -> int | None:
+        """Messages ever acknowledged, also before a restart or migration; None in a standby."""
+        return None if self._counter is None else self._counter.value
 
     @property
     def in_flight(self) -> int:
@@ -110,23 +123,44 @@ class AgentCore:
             done = [await self._to_commit.get()]
             while not self._to_commit.empty() and len(done) < self.tuning.batch:
                 done.append(self._to_commit.get_nowait())
-            first = self._counter.value
-            await asyncio.to_thread(self._counter.commit, first + len(done))
+            async with self._disk:
+                counter = self._opened()
+                first = counter.value
+                await asyncio.to_thread(counter.commit, first + len(done))
             for offset, future in enumerate(done, start=1):
                 if not future.done():
                     future.set_result(first + offset)
 
-    def activate(self) -> None:
-        """Take messages: from standby, or again after a drain that was called off."""
-        self.phase = Phase.ACTIVE
+    async def activate(self) -> None:
+        """Take messages: a standby with the state that is in its folder now, or again after a
+        drain that was called off. StateError or OSError leave a standby one."""
+        async with self._disk:
+            if self._counter is None:
+                self._counter = await asyncio.to_thread(self._open_state)
+            self.phase = Phase.ACTIVE
 
     def drain(self) -> None:
-        """Take no more messages; those in the agent are finished."""
-        self.phase = Phase.DRAINING
+        """Take no more messages, as a standby does anyway; those in the agent are finished."""
+        if self.phase is not Phase.STANDBY:
+            self.phase = Phase.DRAINING
 
-    @property
-    def drained(self) -> bool:
-        return self.phase is Phase.DRAINING and self._in_flight == 0
+    async def drained(self) -> bool:
+        """No message is in the agent and none is taken: its files are whole, and stay as they are
+        until it is activated."""
+        async with self._disk:
+            if not self._is_quiet():
+                return False
+            if self._counter is not None:
+                await asyncio.to_thread(self._counter.compact)
+            return self._is_quiet()
+
+    def _is_quiet(self) -> bool:
+        return self.phase in (Phase.DRAINING, Phase.STANDBY) and self._in_flight == 0
+
+    def _opened(self) -> Counter:
+        if self._counter is None:
+            raise NotAccepting(self.phase)
+        return self._counter
 
     def inject(self, *, delay_ms: float, error_ratio: float, for_seconds: float) -> None:
         self._fault = Fault(delay_ms, error_ratio, time.monotonic() + for_seconds)

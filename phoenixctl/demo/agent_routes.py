@@ -11,7 +11,7 @@ from typing import Any
 
 from phoenixctl.demo.agent_core import AgentCore, InjectedError, NotAccepting, Overloaded, Phase
 from phoenixctl.demo.agent_metrics import CONTENT_TYPE
-from phoenixctl.demo.agent_state import write_checkpoint
+from phoenixctl.demo.agent_state import StateError, write_checkpoint
 from phoenixctl.demo.http_server import Request, Response
 
 
@@ -41,6 +41,7 @@ class Routes:
             ("POST", "/messages"): self._message,
             ("GET", "/count"): self._count,
             ("GET", "/ready"): self._ready,
+            ("GET", "/prepared"): self._prepared,
             ("GET", "/metrics"): self._metrics,
             ("POST", "/drain"): self._drain,
             ("GET", "/drained"): self._drained,
@@ -82,6 +83,10 @@ class Routes:
         ready = self._core.phase is Phase.ACTIVE
         return _json(200 if ready else 503, phase=self._core.phase)
 
+    async def _prepared(self, _: Request) -> Response:
+        prepared = self._core.phase in (Phase.STANDBY, Phase.ACTIVE)
+        return _json(200 if prepared else 503, phase=self._core.phase)
+
     async def _metrics(self, _: Request) -> Response:
         return Response(200, self._core.metrics.exposition(), CONTENT_TYPE)
 
@@ -90,17 +95,23 @@ class Routes:
         return _json(200, in_flight=self._core.in_flight)
 
     async def _drained(self, _: Request) -> Response:
-        return _json(200 if self._core.drained else 503, in_flight=self._core.in_flight)
+        drained = await self._core.drained()
+        return _json(200 if drained else 503, in_flight=self._core.in_flight)
 
     async def _checkpoint(self, _: Request) -> Response:
         counter = self._core.count
+        if counter is None:
+            return _json(503, error=f"no state in phase {self._core.phase}")
         path = await asyncio.to_thread(
             write_checkpoint, self._checkpoints, self._identity.agent, counter
         )
         return _json(200, name=path.name, counter=counter)
 
     async def _activate(self, _: Request) -> Response:
-        self._core.activate()
+        try:
+            await self._core.activate()
+        except (StateError, OSError) as error:
+            return _json(503, error=f"cannot use the state: {error}")
         return _json(200, phase=self._core.phase)
 
     async def _reload_now(self, _: Request) -> Response:

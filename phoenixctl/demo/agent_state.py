@@ -51,6 +51,11 @@ class Counter:
         os.fsync(self._file)
         self.value = value
         if os.fstat(self._file).st_size > _COMPACT_BYTES:
+            self.compact()
+
+    def compact(self) -> None:
+        """Leave one line in the file; one that has no more is not touched."""
+        if os.fstat(self._file).st_size != len(_line(self.value)):
             os.close(self._file)
             self._file = self._open_compact()
 

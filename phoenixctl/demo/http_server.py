@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,9 +43,9 @@ class HttpServer:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
-    async def start(self, address: str, port: int) -> int:
+    async def start(self, addresses: str | Sequence[str], port: int) -> int:
         """Listen; returns the port (chosen when 0 was given)."""
-        self._server = await asyncio.start_server(self._accept, address, port, backlog=512)
+        self._server = await asyncio.start_server(self._accept, addresses, port, backlog=512)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from phoenixctl.demo.agent import listening_at
 from phoenixctl.demo.http_server import BODY_LIMIT
 from phoenixctl.demo.load import run_load
 from phoenixctl.model.hooks import MetricNames
@@ -32,6 +34,11 @@ def samples(running: Running) -> dict[str, float]:
         for sample in family.samples
         if not sample.labels
     }
+
+
+def files(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """The content of each file, and when it was written last."""
+    return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.iterdir()}
 
 
 async def test_what_was_acknowledged_survives_sigkill(tmp_path: Path):
@@ -128,11 +135,81 @@ def test_without_its_place_an_agent_says_what_is_missing(tmp_path: Path):
 def test_a_standby_takes_messages_only_once_it_is_activated(tmp_path: Path):
     with agent(tmp_path, ROLE="standby", EPOCH="3") as running:
         assert running.ask("GET", "/ready") == (503, {"phase": "standby"})
+        assert running.ask("GET", "/prepared") == (200, {"phase": "standby"})
         assert running.ask("POST", "/messages")[0] == 503
         assert running.ask("POST", "/activate")[0] == 200
         assert running.ask("GET", "/ready") == (200, {"phase": "active"})
+        assert running.ask("GET", "/prepared")[0] == 200
         assert running.ask("POST", "/messages")[0] == 200
-        assert running.ask("GET", "/count")[1]["epoch"] == 3
+        assert running.ask("POST", "/activate")[0] == 200
+        found = {"agent": "counter-0", "epoch": 3, "count": 1, "phase": "active"}
+        assert running.ask("GET", "/count") == (200, found)
+
+
+def test_a_standby_leaves_its_state_alone_and_begins_with_what_was_copied_there(tmp_path: Path):
+    with agent(tmp_path / "a") as source, agent(tmp_path / "b", ROLE="standby") as target:
+        source.ask("POST", "/messages")
+        shutil.copytree(tmp_path / "a", tmp_path / "b", dirs_exist_ok=True)
+        assert target.ask("GET", "/count")[1]["count"] is None
+        assert target.ask("POST", "/checkpoint")[0] == 503
+        assert source.ask("POST", "/messages")[1]["sequence"] == 2
+        source.ask("POST", "/drain")
+        assert source.ask("GET", "/drained")[0] == 200
+        before = files(tmp_path / "a")
+        shutil.copytree(tmp_path / "a", tmp_path / "b", dirs_exist_ok=True)
+        assert target.ask("GET", "/drained")[0] == 200
+        assert files(tmp_path / "b") == before
+        assert target.ask("POST", "/activate")[0] == 200
+        assert target.ask("POST", "/messages")[1]["sequence"] == 3
+        assert files(tmp_path / "a") == before
+
+
+def test_a_standby_that_is_killed_and_started_active_goes_on_from_the_copy(tmp_path: Path):
+    with agent(tmp_path / "a") as source, agent(tmp_path / "b", ROLE="standby") as target:
+        source.ask("POST", "/messages")
+        target.kill()
+        assert not (tmp_path / "b").exists()
+        source.ask("POST", "/drain")
+        assert source.ask("GET", "/drained")[0] == 200
+        shutil.copytree(tmp_path / "a", tmp_path / "b")
+    with agent(tmp_path / "b", ROLE="active") as again:
+        assert again.ask("POST", "/messages")[1]["sequence"] == 2
+
+
+def test_a_standby_with_an_unusable_state_says_so_and_can_be_activated_later(tmp_path: Path):
+    with agent(tmp_path) as source, agent(tmp_path, ROLE="standby") as target:
+        source.ask("POST", "/messages")
+        status, answer = target.ask("POST", "/activate")
+        assert (status, "another process" in answer["error"]) == (503, True)
+        assert target.ask("POST", "/messages")[0] == 503
+        source.kill()
+        assert target.ask("POST", "/activate")[0] == 200
+        assert target.ask("POST", "/messages")[1]["sequence"] == 2
+
+
+def test_a_drained_state_is_one_line_and_nothing_changes_it(tmp_path: Path):
+    with agent(tmp_path) as running:
+        for _ in range(3):
+            running.ask("POST", "/messages")
+        running.ask("POST", "/drain")
+        assert running.ask("GET", "/drained")[0] == 200
+        before = files(tmp_path)
+        assert before["counter"][0].split(b" ")[0] == b"3"
+        assert before["counter"][0].count(b"\n") == 1
+        assert running.ask("POST", "/messages")[0] == 503
+        assert running.ask("GET", "/drained")[0] == 200
+        assert files(tmp_path) == before
+
+
+def test_an_agent_listens_where_it_is_told_that_others_reach_it(tmp_path: Path):
+    assert listening_at(None, "127.0.0.1") == ("127.0.0.1",)
+    assert listening_at("127.8.7.6", "127.0.0.1") == ("127.8.7.6",)
+    assert listening_at("127.8.7.6", "0.0.0.0") == ("127.8.7.6",)
+    assert listening_at("10.1.0.7", "127.0.0.1") == ("10.1.0.7", "127.0.0.1")
+    assert listening_at("worker.example", "127.0.0.1") == ("worker.example", "127.0.0.1")
+    assert listening_at("10.1.0.7", "0.0.0.0") == ("0.0.0.0",)
+    done = _start_in_vain(tmp_path, ADDRESS="192.0.2.1")
+    assert (done.returncode, done.stderr.startswith("cannot start: ")) == (1, True)
 
 
 def test_term_lets_the_agent_finish_its_messages(tmp_path: Path):
