@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import h11
 
+CONNECT_SECONDS: Final = 2.0
 _READ_BYTES: Final = 64 * 1024
 
 
@@ -53,8 +54,9 @@ class Target:
                 return connection
             connection.close()
         try:
-            reader, writer = await asyncio.open_connection(self._host, self._port)
-        except OSError as error:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                reader, writer = await asyncio.open_connection(self._host, self._port)
+        except OSError as error:  # also a TimeoutError
             raise NotSent(str(error)) from error
         return _Connection(f"{self._host}:{self._port}", reader, writer)
 
