@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # made only for fleets that have them; `model.codec` finds th
     from phoenixctl.model.bootstrap import Bootstrap
     from phoenixctl.model.hooks import Drain, Hook, MetricNames, Readiness
     from phoenixctl.model.moving import Checkpoints, Migration
+    from phoenixctl.model.routing import RouterSettings
     from phoenixctl.model.rules import PlacementSettings, Rules, Taint
     from phoenixctl.model.s3 import S3Store
 
@@ -246,6 +247,9 @@ class Fleet:
     placement: PlacementSettings | None = None  # None: as it is by default
     prices: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))  # by kind, /h
     store: S3Store | None = None  # None: on the operator's machine
+    routers: Mapping[str, RouterSettings] = field(
+        default_factory=lambda: MappingProxyType({})
+    )  # who spreads requests over agents, by name
 
     def instances(self) -> tuple[Agent, ...]:
         """Every wanted agent, in the order of spec and ordinal."""

@@ -15,11 +15,16 @@ def config_digest(fleet: Fleet) -> str:
     """SHA-256 of the whole configuration, in hexadecimal digits.
 
     Nodes that a provider has made are left out: they come and go without anybody editing it. Of
-    files on the operator's side only the names count, for everybody of a team has them elsewhere;
-    what is in them is in the digest of the bootstrap.
+    files on the operator's side, a router's socket too, only the names count, for everybody of a
+    team has them elsewhere; what is in them is in the digest of the bootstrap.
     """
     pools = {name: _anywhere(pool) for name, pool in fleet.pools.items()}
-    written = encode(replace(fleet, nodes=configured_nodes(fleet), pools=pools))
+    routers = {
+        name: router if router.node else replace(router, path=_name(router.path))
+        for name, router in fleet.routers.items()
+    }
+    nodes = configured_nodes(fleet)
+    written = encode(replace(fleet, nodes=nodes, pools=pools, routers=routers))
     canonical = json.dumps(written, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -27,7 +32,9 @@ def config_digest(fleet: Fleet) -> str:
 def _anywhere(pool: Pool) -> Pool:
     if pool.bootstrap is None:
         return pool
-    files = tuple(
-        replace(file, source=file.source.rpartition("/")[2]) for file in pool.bootstrap.files
-    )
+    files = tuple(replace(file, source=_name(file.source)) for file in pool.bootstrap.files)
     return replace(pool, bootstrap=replace(pool.bootstrap, files=files))
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from phoenixctl.model.fleet import Fleet, Node, Pool
 from phoenixctl.settings.files import Surroundings
 
+if TYPE_CHECKING:
+    from phoenixctl.model.routing import RouterSettings
+
 
 def anchored(fleet: Fleet, surroundings: Surroundings) -> Fleet:
-    """The fleet with key, certificate, known-hosts and bootstrap files absolute; `~/` stays.
+    """The fleet with key, certificate, known-hosts and bootstrap files, and the ways to routers of
+    this machine, absolute; `~/` stays.
 
     Secrets' files stay as written: `LoadedConfig.secret` knows where they are relative to.
     """
@@ -36,6 +41,9 @@ def anchored(fleet: Fleet, surroundings: Surroundings) -> Fleet:
         files = tuple(replace(file, source=one(file.source)) for file in before.bootstrap.files)
         return replace(before, bootstrap=replace(before.bootstrap, files=files))
 
+    def router(before: RouterSettings) -> RouterSettings:
+        return before if before.node is not None else replace(before, path=one(before.path))
+
     ssh = replace(
         fleet.ssh,
         config_file=fleet.ssh.config_file and one(fleet.ssh.config_file),
@@ -45,4 +53,5 @@ def anchored(fleet: Fleet, surroundings: Surroundings) -> Fleet:
     )
     nodes = MappingProxyType({name: node(before) for name, before in fleet.nodes.items()})
     pools = MappingProxyType({name: pool(before) for name, before in fleet.pools.items()})
-    return replace(fleet, pools=pools, nodes=nodes, ssh=ssh)
+    routers = MappingProxyType({name: router(before) for name, before in fleet.routers.items()})
+    return replace(fleet, pools=pools, nodes=nodes, ssh=ssh, routers=routers)

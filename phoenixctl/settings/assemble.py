@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from phoenixctl.model.fleet import Fleet, Guards, SshSettings, Targets
+from phoenixctl.model.fleet import AgentSpec, Fleet, Guards, SshSettings, Targets
+from phoenixctl.model.names import NodeName
 from phoenixctl.model.s3 import S3Store
 from phoenixctl.settings import models
 from phoenixctl.settings.agents import read_agents
@@ -22,6 +24,7 @@ from phoenixctl.settings.nodes import Report, read_nodes
 from phoenixctl.settings.pools import read_pools
 
 if TYPE_CHECKING:
+    from phoenixctl.model.routing import RouterSettings
     from phoenixctl.model.rules import PlacementSettings
 
 
@@ -48,6 +51,7 @@ def assemble(root: models.Root, surroundings: Surroundings, report: Report) -> F
         placement=_placement(root, report),
         prices=MappingProxyType(root.prices),
         store=_store(root.store),
+        routers=MappingProxyType(dict(_routers(root, agents, pool_of, report))),
     )
     if fleet.placement is not None or any(spec.rules for spec in agents.values()):
         from phoenixctl.settings.check_placement import check_placement
@@ -62,6 +66,19 @@ def _placement(root: models.Root, report: Report) -> PlacementSettings | None:
     from phoenixctl.settings.placement import read_placement
 
     return read_placement(root.placement, ("placement",), report)
+
+
+def _routers(
+    root: models.Root,
+    agents: Mapping[str, AgentSpec],
+    nodes: Collection[NodeName],
+    report: Report,
+) -> Mapping[str, RouterSettings]:
+    if not root.routers:
+        return {}
+    from phoenixctl.settings.routers import read_routers
+
+    return read_routers(root.routers, agents, nodes, report)
 
 
 def _ssh(section: models.SshSection) -> SshSettings:

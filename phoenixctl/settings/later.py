@@ -66,8 +66,15 @@ def _checkpoints() -> type[BaseModel]:
     return CheckpointsSection
 
 
+def _router() -> type[BaseModel]:
+    from phoenixctl.settings.router_sections import RouterSection
+
+    return RouterSection
+
+
 Taints = Annotated[list[Annotated[Any, Later(_taint), TAINT_ALONE]], ONE_OR_MORE]
 Rules = Annotated[Any, Later(_rules)]
 Placement = Annotated[Any, Later(_placement)]
 Migration = Annotated[Any, Later(_migration)]
 Checkpoints = Annotated[Any, Later(_checkpoints)]
+Router = Annotated[Any, Later(_router)]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from phoenixctl.model import fleet, hooks, s3
 from phoenixctl.settings.aws_values import BucketName, ObjectPrefix, PricedKind, Region
-from phoenixctl.settings.later import Checkpoints, Migration, Placement, Rules, Taints
+from phoenixctl.settings.later import Checkpoints, Migration, Placement, Router, Rules, Taints
 from phoenixctl.settings.pool_sections import PoolSection
 from phoenixctl.settings.sections import (
     ExecHook,
@@ -327,3 +327,6 @@ class Root(Section):
         "Price of an hour by EC2 type (m6i.large), of spot by spot:m6i.large; for estimates."
     )
     store: StoreSection | None = key("Where the records are; by default on this machine.")
+    routers: Annotated[dict[Name, Router], EMPTY_MAPPING] = mapping(
+        "Who spreads requests over agents, by the router's name."
+    )

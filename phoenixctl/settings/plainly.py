@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
@@ -24,6 +24,7 @@ from phoenixctl.model.fleet import (
 )
 from phoenixctl.model.hooks import Drain, ExecHook, Hook, HttpHook, MetricNames, Readiness, TcpHook
 from phoenixctl.model.moving import Checkpoints, Migration
+from phoenixctl.model.routing import RouterKind, RouterSettings
 from phoenixctl.model.rules import Taint
 from phoenixctl.model.s3 import S3Store
 from phoenixctl.settings.bitrate import parse_bit_rate
@@ -51,6 +52,7 @@ def fleet_as_written(fleet: Fleet) -> Written:
         "placement": placement_as_written(fleet.placement),
         "prices": dict(fleet.prices),
         "store": None if fleet.store is None else {"s3": _s3(fleet.store)},
+        "routers": _routers(fleet.routers),
     }
 
 
@@ -354,6 +356,27 @@ def _guards(guards: Guards) -> Written:
     return {
         "max_destroy": share(guards.max_destroy),
         "max_disruption": share(guards.max_disruption),
+    }
+
+
+def _routers(routers: Mapping[str, RouterSettings]) -> Written:
+    return {name: _router(router) for name, router in routers.items()}
+
+
+def _router(router: RouterSettings) -> Written:
+    haproxy = router.kind is RouterKind.HAPROXY
+    check = router.check_seconds
+    return {
+        "kind": router.kind.value,
+        "socket": router.path if haproxy else None,
+        "folder": None if haproxy else router.path,
+        "node": router.node,
+        "backends": dict(router.backends),
+        "weight": router.weight,
+        "slow_start": duration(router.slow_start_seconds),
+        "check": None if check is None else duration(check),
+        "max_sessions": router.max_sessions,
+        "timeout": duration(router.timeout_seconds),
     }
 
 

@@ -15,8 +15,8 @@ LATER = {"boto3", "numpy", "sklearn"}
 # Of clouds, bootstraps, agents' hooks, rules and S3, and what asyncssh can do without: some 80 ms.
 NOT_FOR_PLAIN_NODES = {
     "phoenixctl.model.aws", "phoenixctl.model.bootstrap", "phoenixctl.model.hooks",
-    "phoenixctl.model.rules", "phoenixctl.model.s3", "phoenixctl.model.plan",
-    "phoenixctl.model.state", "phoenixctl.remote.exposition", "phoenixctl.workflows.ask",
+    "phoenixctl.model.routing", "phoenixctl.model.rules", "phoenixctl.model.s3",
+    "phoenixctl.model.plan", "phoenixctl.model.state", "phoenixctl.remote.exposition", "phoenixctl.workflows.ask",
     "cryptography.x509", "statistics",
 }  # fmt: skip
 

@@ -147,4 +147,15 @@ placement:
 guards: {max_destroy: 2, max_disruption: 100%}
 prices: {m6i.large: 0.096, "spot:m6i.large": 0}
 store: {s3: {bucket: ops, prefix: a/b, region: auto, endpoint: "https://s3.example.org", lease: 1m}}
+routers:
+  edge:
+    kind: haproxy
+    socket: /run/haproxy.sock
+    node: a
+    backends: {ingest: work}
+    weight: 50
+    slow_start: 10s
+    check: 2s
+    max_sessions: 40
+    timeout: 3s
 """

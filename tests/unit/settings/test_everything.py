@@ -68,6 +68,7 @@ def test_every_field_of_the_model_can_be_set(tmp_path: Path) -> None:
         (fleet.placement.objectives, set()),
         (fleet.placement.rebalance, set()),
         (fleet.store, set()),
+        (fleet.routers["edge"], set()),
     ):
         assert dataclasses.is_dataclass(value)
         still_default = {

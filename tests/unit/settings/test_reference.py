@@ -89,7 +89,7 @@ def _validated(model: type[BaseModel], name: str, value: Any) -> Any:
         "path": "/x", "name": "x", "command": ["x"], "hosts": ["x"], "fleet": {"name": "x"},
         "source": "x", "target": "/x", "run": ["x"], "bucket": "xyz",
         "region": "eu-central-1", "zones": [], "types": [], "zone": "eu-central-1a",
-        "key": "x", "label": "x", "agents": "x", "across": "x", "at": "1%",
+        "kind": "envoy", "key": "x", "label": "x", "agents": "x", "across": "x", "at": "1%",
     }  # fmt: skip
     others = {k: required[k] for k, f in shape.keys(model).items() if f.is_required()}
     made = model.model_validate({**others, name: value})
@@ -158,6 +158,8 @@ def test_the_schema_is_one_and_refuses_what_the_loader_refuses(tmp_path):
         ("fleet: {name: f}\nprices: {large: 0.03}", False),
         ("fleet: {name: f}\nstore: {s3: {bucket: ops, endpoint: 'http://[::1]:9000'}}", True),
         ("fleet: {name: f}\nstore: {s3: {bucket: ops, endpoint: 'http://a@b'}}", False),
+        ("fleet: {name: f}\nrouters: {lb: {kind: envoy, folder: /etc/envoy}}", True),
+        ("fleet: {name: f}\nrouters: {lb: {kind: nginx, folder: /etc/nginx}}", False),
     ):
         path = tmp_path / "c.yaml"
         path.write_text(text)
