@@ -16,7 +16,8 @@ LATER = {"boto3", "numpy", "sklearn"}
 NOT_FOR_PLAIN_NODES = {
     "phoenixctl.model.aws", "phoenixctl.model.bootstrap", "phoenixctl.model.hooks",
     "phoenixctl.model.routing", "phoenixctl.model.rules", "phoenixctl.model.s3",
-    "phoenixctl.model.plan", "phoenixctl.model.state", "phoenixctl.remote.exposition", "phoenixctl.workflows.ask",
+    "phoenixctl.model.plan", "phoenixctl.model.state", "phoenixctl.remote.exposition",
+    "phoenixctl.workflows.ask",
     "cryptography.x509", "statistics",
 }  # fmt: skip
 
