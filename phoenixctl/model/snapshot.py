@@ -38,7 +38,8 @@ class AgentObservation:
     `spec_name`, `ordinal`, `spec_digest`, `epoch` and `port` are what the agent was started with,
     read back from the node. `ready` is None when the spec has no check or it was not asked.
     `started_at` is the node's boot-relative start in seconds; with `boot_id` and `pid` it is the
-    identity of the process.
+    identity of the process. `role` is active or standby; `held` says why its supervisor would not
+    start it again: it is fenced, or a singleton that waits for permission.
     """
 
     id: AgentId
@@ -57,6 +58,8 @@ class AgentObservation:
     limits: Mapping[str, float | None]  # read back: cpu (cores), memory (bytes); None: not enforced
     metrics: Mapping[AgentMetric, Reading]
     responses: Histogram | None = None  # of the last interval, or of its life when that was idle
+    role: str = "active"
+    held: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,14 @@ from phoenixctl.model.snapshot import AgentState
 from phoenixctl.remote.change_script import RUNNING
 from phoenixctl.remote.environment import agent_environment
 from phoenixctl.remote.layout import agent_command
+from phoenixctl.remote.lease import GUARD, watch_text
 from phoenixctl.remote.meta import write_meta
 from phoenixctl.remote.quoting import to_shell
 from phoenixctl.remote.said import said
 from phoenixctl.remote.start_script import START
 from phoenixctl.remote.stop_script import STOP
 from phoenixctl.remote.supervise import SUPERVISE, launch_text
-from phoenixctl.remote.units import signal_name, span, unit_text
+from phoenixctl.remote.units import lease_unit_text, signal_name, span, unit_text
 
 if TYPE_CHECKING:  # made only for agents that have hooks
     from phoenixctl.model.hooks import ExecHook
@@ -37,6 +38,8 @@ _STARTED_WITH: Final = (
     "command", "env", "open_files", "port", "port_step", "resources", "restart", "secrets",
     "stop_signal", "grace_seconds", "user",
 )  # fmt: skip
+# Only from those that have them: digests are older than these.
+_STARTED_WITH_IF_ANY: Final = ("singleton", "lease_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,9 @@ def spec_digest(spec: AgentSpec) -> str:
     Of secrets, only where they come from. Replicas, pools, labels and hooks are not in it.
     """
     everything = {name: getattr(spec, name) for name in _STARTED_WITH}
+    for name in _STARTED_WITH_IF_ANY:
+        if value := getattr(spec, name):
+            everything[name] = value
     canonical = json.dumps(everything, sort_keys=True, default=_plain)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
@@ -89,24 +95,34 @@ def start_command(
 ) -> Command:
     """Starts an agent, as a systemd unit or under our own supervisor.
 
-    `env` is added to the spec's own. Files travel on stdin, for they hold the secrets. Takes up
-    to 60 s when another change to the agent is under way. ValueError for what cannot be passed.
+    A fence that is not above the epoch is taken off, a higher one refuses the start; a singleton
+    gets its permit. `env` is added to the spec's own. Files travel on stdin, for they hold the
+    secrets. Takes up to 60 s when another change to the agent is under way. ValueError for what
+    cannot be passed.
     """
     environment = agent_environment(
         agent, env=env, secrets=secrets, epoch=epoch, role=role, restore_from=restore_from,
         address=node.agent_address,
     )  # fmt: skip
-    digest = spec_digest(agent.spec)
+    spec = agent.spec
+    digest = spec_digest(spec)
     payload = {
         "wanted_digest": digest,
         "wanted_epoch": str(epoch),
-        "user": agent.spec.user or "",
-        "restart": "yes" if agent.spec.restart else "no",
+        "wanted_role": role,
+        "single": "yes" if spec.singleton else "",
+        "lease": "" if spec.lease_seconds is None else str(max(1, int(spec.lease_seconds))),
+        "user": spec.user or "",
+        "restart": "yes" if spec.restart else "no",
         "env_text": environment,
         "meta_text": write_meta(agent, digest=digest, epoch=epoch, role=role),
         "unit_text": unit_text(agent, fleet),
         "launch_text": launch_text(agent),
         "supervise_text": SUPERVISE,
+        "guard_text": GUARD,
+        "lease_text": lease_unit_text(agent, fleet),
+        "watch_unit_text": watch_text(agent, unit=True),
+        "watch_process_text": watch_text(agent, unit=False),
         "whole": "yes",  # the last one: what is cut off is not used
     }
     lines = "".join(f"{name}={to_shell((value,))}\n" for name, value in payload.items())
@@ -137,17 +153,20 @@ def stop_command(
     stop_signal: str,
     grace_seconds: float,
     purge: bool = False,
+    fence: int | None = None,
 ) -> Command:
     """Stops an agent and proves that nothing of it is left; it stays stopped over a reboot.
 
     Takes up to the grace and 10 s more; 60 s more when another change to it is under way. Its
-    state and checkpoints stay, unless `purge`. One that is not there counts as stopped.
+    state and checkpoints stay, unless `purge`. One that is not there counts as stopped. With
+    `fence`, no copy with an epoch below it can be started there any more.
     """
     arguments = (
         signal_name(stop_signal),
         str(max(0, round(grace_seconds * 100))),
         span(grace_seconds),
         "purge" if purge else "keep",
+        "" if fence is None else str(fence),
     )
     return agent_command(STOP, agent_id, node, fleet, *arguments)
 

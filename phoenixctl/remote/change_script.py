@@ -8,7 +8,6 @@ from phoenixctl.remote.supervise import IDENTITY
 
 # `flock` is let go of by the kernel; a folder as lock is taken over from a process that is gone.
 LOCK: Final = r"""
-nap() { sleep 0.1 2>/dev/null || sleep 1; }
 lock() {
     mkdir -p "$base/locks" || fail "cannot create $base/locks"
     held=$base/locks/$id tries=0
@@ -34,9 +33,24 @@ wait_for_lock() {
 }
 """
 
+# `stage FILE TEXT`, then `commit FILE…`: all are on the disk before the first is replaced.
+# `flush`: what was done to the agent's folder is on the disk.
+FILES: Final = r"""
+stage() {
+    printf '%s' "$2" > "$1.new" || { rm -f "$1.new"; fail "cannot write $1"; }
+}
+commit() {
+    for file in "$@"; do sync "$file.new" 2>/dev/null || sync; done
+    for file in "$@"; do mv -f "$file.new" "$file" || fail "cannot write $file"; done
+    flush
+}
+flush() { sync "$dir" 2>/dev/null || sync; }
+"""
+
 RUNNING: Final = (
     IDENTITY
     + r"""
+nap() { sleep 0.1 2>/dev/null || sleep 1; }
 # `lives PID START BOOT_ID`: this very process is there.
 lives() { start_of "$1" && [ "$start" = "$2" ] && [ "$booted" = "$3" ]; }
 read_run() {

@@ -9,6 +9,9 @@
         meta                what it was started with: `key=value` lines, no secrets
         env                 its environment with secrets, 0600
         stopped             there while it is wanted stopped
+        guard               asked before each start; it heeds
+        fence permit        whether this copy may run at all
+        watch               ends it when its permit has run out
         state/ checkpoint/  the agent's own
         run log supervise launch    only without systemd
 
@@ -47,6 +50,8 @@ shift
 dir=$base/agents/$id
 unit=phoenix-$fleet-$id.service
 unit_file=/etc/systemd/system/$unit
+lease_unit=${unit%.service}-lease.service
+lease_file=/etc/systemd/system/$lease_unit
 say() { printf '%s\n' "$*"; }
 fail() { say "error $id: $*"; exit 1; }
 newline='
@@ -68,6 +73,11 @@ take() { value=; IFS= read -r value < "$1"; } 2>/dev/null
 def unit_name(agent_id: AgentId, fleet: str) -> str:
     """The systemd unit of an agent."""
     return f"phoenix-{fleet}-{agent_id}.service"
+
+
+def lease_unit_name(agent_id: AgentId, fleet: str) -> str:
+    """The systemd unit that watches over its lease; no agent's id ends like that."""
+    return f"phoenix-{fleet}-{agent_id}-lease.service"
 
 
 def node_command(

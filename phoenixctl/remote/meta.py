@@ -23,6 +23,7 @@ class Meta:
     epoch: int
     port: int | None
     role: str
+    singleton: bool = False
     damaged: bool = False
 
 
@@ -37,6 +38,8 @@ def write_meta(agent: Agent, *, digest: str, epoch: int, role: str) -> str:
         "role": role,
         "user": agent.spec.user or "",
     }
+    if agent.spec.singleton:
+        values["singleton"] = "yes"
     for key, value in values.items():
         if not _VALUE.fullmatch(str(value)):
             raise ValueError(f"{agent.id}: {key} {value!r} has characters that are not allowed")
@@ -62,6 +65,7 @@ def read_meta(agent_id: str, lines: Iterable[str]) -> Meta | None:
         epoch=numbers["epoch"] or 0,
         port=numbers["port"],
         role="" if damaged else values.get("role", ""),
+        singleton=values.get("singleton") == "yes",
         damaged=damaged,
     )
 

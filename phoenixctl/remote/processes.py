@@ -13,6 +13,7 @@ from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.model.reading import AgentMetric, Reading, unknown
 from phoenixctl.model.snapshot import AgentObservation, AgentState
 from phoenixctl.remote.kernel import NodeSample
+from phoenixctl.remote.lease import held_by
 from phoenixctl.remote.meta import Meta
 from phoenixctl.remote.procfs import (
     TICKS_PER_SECOND,
@@ -36,6 +37,8 @@ class Found:
     meta: list[str] = field(default_factory=list)
     run: str = ""
     stopped: bool = False
+    fence: str | None = None
+    permit: str = ""
     members: list[str] = field(default_factory=list)
     unit: dict[str, str] = field(default_factory=dict)
 
@@ -52,6 +55,13 @@ class Census:
     @classmethod
     def taken(cls, sample: NodeSample, boot_id: str) -> Census:
         return cls(sample, boot_id, _stats_of(sample.first), _stats_of(sample.second))
+
+    @property
+    def uptime(self) -> float | None:
+        try:
+            return self.sample.uptime(self.sample.second)
+        except NotKnown:
+            return None
 
     def lives(self, pid: int, started: int) -> bool:
         stat = self.after.get(pid)
@@ -99,12 +109,13 @@ def observe_agent(
     at: float,
 ) -> AgentObservation:
     """One agent with its process metrics; those that it reports itself are unknown here."""
+    held = held_by(meta, found.fence, found.permit, census.boot_id, census.uptime)
     if supervisor is Supervisor.SYSTEMD:
-        life = _unit_life(found)
+        life = _unit_life(found, held)
         pids = {int(pid) for pid in found.members if pid.isdigit() and len(pid) < 10}
         members = [stat for pid, stat in census.after.items() if pid in pids]
     else:
-        life = _run_life(found, census)
+        life = _run_life(found, census, held)
         members = [stat for stat in census.after.values() if stat.session == life.main]
     processes = {stat.pid: stat for stat in members if stat.alive}
     usage = _Usage(census, life, processes)
@@ -125,6 +136,9 @@ def observe_agent(
         detail=life.detail,
         limits=life.limits,
         metrics=_agent_metrics(usage, at=at),
+        # What cannot be read counts as active: it may be.
+        role=meta.role or "active",
+        held=held,
     )
 
 
@@ -138,7 +152,7 @@ def _stats_of(files: Files) -> dict[int, ProcessStat]:
     return stats
 
 
-def _run_life(found: Found, census: Census) -> _Life:
+def _run_life(found: Found, census: Census, held: str) -> _Life:
     """From the `run` line: state, supervisor's pid and start, agent's, boot, restarts, status."""
     fields = found.run.split()
     if found.stopped and not fields:
@@ -157,6 +171,8 @@ def _run_life(found: Found, census: Census) -> _Life:
         return _Life(AgentState.STOPPED, None)
     if not same_boot:
         return _Life(AgentState.FAILED, None, "the node was restarted and nothing started it again")
+    if state == "held":
+        return _Life(AgentState.STOPPED, None, held or "its guard did not let it start", restarts)
     if state == "ended":
         return _Life(AgentState.FAILED, None, f"ended by itself with status {status}", restarts)
     if census.lives(keeper, keeper_started):
@@ -173,7 +189,7 @@ _UNIT_STATES: Final = {
 }
 
 
-def _unit_life(found: Found) -> _Life:
+def _unit_life(found: Found, held: str) -> _Life:
     unit = found.unit
     active = unit.get("ActiveState", "")
     main = unit.get("MainPID", "")
@@ -183,6 +199,8 @@ def _unit_life(found: Found) -> _Life:
         "memory": _bytes(unit.get("MemoryMax", "")),
     }
     restarts = unit.get("NRestarts", "")
+    if held and not found.stopped and active in ("inactive", "failed"):
+        return _Life(AgentState.STOPPED, None, held, restarts, limits)
     if active == "inactive":
         if found.stopped:
             return _Life(AgentState.STOPPED, None, "", restarts, limits)

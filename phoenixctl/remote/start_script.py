@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from phoenixctl.remote.change_script import LOCK, RUNNING
+from phoenixctl.remote.change_script import FILES, LOCK, RUNNING
+from phoenixctl.remote.lease import MARKS
 
 _PREPARE: Final = r"""
 say 'phoenixctl start'
@@ -22,24 +23,31 @@ esac
 mkdir -p "$dir/state" "$dir/checkpoint" || fail "cannot create $dir"
 lock
 
-digest= epoch=
-while IFS='=' read -r key value; do
-    case $key in digest) digest=$value ;; epoch) epoch=$value ;; esac
-done 2>/dev/null < "$dir/meta"
-
-# `stage FILE TEXT`, then `commit FILE…`: all are on the disk before the first is replaced.
-stage() {
-    printf '%s' "$2" > "$1.new" || { rm -f "$1.new"; fail "cannot write $1"; }
-}
-commit() {
-    for file in "$@"; do sync "$file.new" 2>/dev/null || sync; done
-    for file in "$@"; do mv -f "$file.new" "$file" || fail "cannot write $file"; done
-}
+read_marks
+if [ -e "$dir/fence" ] && ! [ "$fence" -le "$wanted_epoch" ] 2>/dev/null; then
+    fail "it is fenced at epoch ${fence:-unknown} there, and would start with epoch $wanted_epoch"
+fi
 report() { say "changed $1"; say "pid $2"; say "epoch $3"; say "digest $wanted_digest"; exit 0; }
 refuse_other() {
+    if is_fenced; then fail "it runs fenced at epoch $fence: another copy takes over"; fi
+    if [ "$role" != "$wanted_role" ]; then fail "it runs as ${role:-unknown}: stop it before"; fi
     if [ "$digest" != "$wanted_digest" ]; then
         fail "it runs with another specification, digest ${digest:-unknown}: restart it"
     fi
+}
+# `grant EPOCH`: a singleton may run with it from now on.
+grant() {
+    if [ -z "$single" ]; then rm -f "$dir/permit"; return; fi
+    until=-
+    if [ -n "$lease" ]; then take /proc/uptime; until=$((${value%%.*} + lease)); fi
+    stage "$dir/permit" "$1 $booted $until$newline"
+    commit "$dir/permit"
+}
+# `watch_with TEXT`: what ends it when its permit has run out.
+watch_with() {
+    if [ -z "$1" ]; then rm -f "$dir/watch"; return; fi
+    stage "$dir/watch" "$1"
+    commit "$dir/watch"
 }
 folders="PHOENIX_HOME=\"$dir\"
 PHOENIX_STATE_DIR=\"$dir/state\"
@@ -68,6 +76,7 @@ start_unit() {
     look
     if [ "$active,$sub" = active,running ] && [ ! -e "$dir/stopped" ]; then
         refuse_other
+        grant "$epoch"
         report no "$pid" "$epoch"
     fi
     if [ -n "$user" ]; then
@@ -78,13 +87,24 @@ start_unit() {
     fi
     stage "$dir/env" "$env_text$folders"
     stage "$dir/meta" "$meta_text"
+    stage "$dir/guard" "$guard_text"
     umask 022
     stage "$unit_file" "${unit_text}WorkingDirectory=$dir/state
 EnvironmentFile=$dir/env
+ExecCondition=+/bin/sh \"$dir/guard\" \"$dir\"
 "
+    if [ -n "$lease_text" ]; then
+        stage "$lease_file" "${lease_text}ExecStart=/bin/sh \"$dir/watch\" \"$dir\"
+"
+        commit "$lease_file"
+    else
+        rm -f "$lease_file"
+    fi
     umask 077
-    commit "$dir/env" "$dir/meta" "$unit_file"
-    rm -f "$dir/stopped"
+    watch_with "$watch_unit_text"
+    commit "$dir/env" "$dir/guard" "$dir/meta" "$unit_file"
+    grant "$wanted_epoch"
+    rm -f "$dir/stopped" "$dir/fence"
     said=$(exec 2>&1
         systemctl --no-reload --quiet enable "$unit" && systemctl daemon-reload || exit 1
         systemctl reset-failed "$unit" > /dev/null 2>&1  # it may never have run
@@ -111,6 +131,7 @@ start_process() {
     read_run
     if is_main_there && [ ! -e "$dir/stopped" ]; then
         refuse_other
+        grant "$epoch"
         report no "$main" "$epoch"
     fi
     command -v setsid > /dev/null || fail "the node has neither systemd nor setsid"
@@ -122,8 +143,11 @@ start_process() {
     stage "$dir/meta" "$meta_text"
     stage "$dir/launch" "$launch_text"
     stage "$dir/supervise" "$supervise_text"
-    commit "$dir/env" "$dir/meta" "$dir/launch" "$dir/supervise"
-    rm -f "$dir/stopped" "$dir/run"
+    stage "$dir/guard" "$guard_text"
+    watch_with "$watch_process_text"
+    commit "$dir/env" "$dir/guard" "$dir/meta" "$dir/launch" "$dir/supervise"
+    grant "$wanted_epoch"
+    rm -f "$dir/stopped" "$dir/run" "$dir/fence"
     # The first setsid leads a session, so the second one has to fork and returns at once: unlike
     # with `&`, the agent then does not inherit that INT and QUIT are ignored.
     setsid setsid env -i HOME="$HOME" PATH="$PATH" USER="${USER-}" LOGNAME="${LOGNAME-}" \
@@ -133,7 +157,7 @@ start_process() {
     until read_run && is_main_there; do
         tries=$((tries + 1))
         case $state in
-            waiting|ended) fail_with_log "it did not stay up: status $status" ;;
+            waiting|held|ended) fail_with_log "it did not stay up: status $status" ;;
         esac
         if [ "$tries" -gt 50 ]; then fail_with_log "it did not start within 5 s"; fi
         nap
@@ -152,6 +176,8 @@ start_process() {
 START: Final = (
     RUNNING
     + LOCK
+    + FILES
+    + MARKS
     + _PREPARE
     + _SYSTEMD
     + _PROCESS

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from phoenixctl.remote.change_script import LOCK, RUNNING
+from phoenixctl.remote.change_script import FILES, LOCK, RUNNING
 
 _PREPARE: Final = r"""
 say 'phoenixctl stop'
-signal=$1 grace=$2 grace_text=$3 purge=$4
+signal=$1 grace=$2 grace_text=$3 purge=$4 higher=$5
 umask 077
 if [ ! -d "$dir" ]; then
     for word in 'changed no' 'how exited' 'centiseconds 0' 'swept 0' left; do say "$word"; done
@@ -22,6 +22,13 @@ lock
 how=exited changed=no swept=0 left=
 if [ ! -e "$dir/stopped" ]; then
     : > "$dir/stopped" || fail "cannot write $dir/stopped"
+    flush
+    changed=yes
+fi
+take "$dir/fence"
+if [ -n "$higher" ] && ! [ "$value" -ge "$higher" ] 2>/dev/null; then
+    stage "$dir/fence" "$higher$newline"
+    commit "$dir/fence"
     changed=yes
 fi
 clock; began=$now
@@ -73,13 +80,16 @@ stop_unit() {
     done
 }
 remove_unit() {
-    if [ -e "$unit_file" ]; then rm -f "$unit_file" && systemctl daemon-reload; fi
+    if [ -e "$unit_file" ]; then
+        rm -f "$unit_file" "$lease_file" && systemctl daemon-reload
+    fi
 }
 """
 
 STOP: Final = (
     RUNNING
     + LOCK
+    + FILES
     + _PREPARE
     + _PROCESS
     + _SYSTEMD

@@ -1,8 +1,9 @@
-"""Keeping an agent running on a node without systemd: two small scripts in the agent's folder.
+"""Keeping an agent running on a node without systemd: small scripts in the agent's folder.
 
 `supervise` runs in a session of its own, starts `launch` again and again, and writes what it does
-to `run`, one line: state (running, waiting, ended), its own pid and start time, the agent's pid and
-start time (0 0 when there is none), boot_id, restarts, last exit status. As with systemd's
+to `run`, one line: state (running, waiting, held, ended), its own pid and start time, the agent's
+pid and start time (0 0 when there is none), boot_id, restarts, last exit status. Held is one that
+the guard does not let start. As with systemd's
 Restart=on-failure, a clean exit and one by HUP, INT, PIPE or TERM is an end and no failure.
 """
 
@@ -59,15 +60,29 @@ keep_log_small() {
     done
 }
 keep_log_small &
+if [ -e "$dir/watch" ]; then sh "$dir/watch" "$dir" "$keeper" & fi
 
-restarts=0 delay=1
-while [ ! -e "$dir/stopped" ]; do
+# Whether the guard lets it start; without a permit it waits for one.
+may_start() {
+    while [ ! -e "$dir/stopped" ]; do
+        sh "$dir/guard" "$dir" 2> /dev/null
+        case $? in 0) return 0 ;; 2) may=wait ;; *) may=no ;; esac
+        note held "$keeper" "$keeper_start" 0 0 "$booted" "$restarts" "$status"
+        if [ "$may" = no ]; then return 1; fi
+        sleep 1
+    done
+    return 1
+}
+
+restarts=0 delay=1 status=-
+while may_start; do
     take /proc/uptime; since=${value%%.*}
     setsid sh "$dir/launch" "$dir" "$keeper" "$keeper_start" "$restarts" \
         < /dev/null >> "$dir/log" 2>&1
     status=$?
     # What it left running in its process group ends with it.
     read -r state keeper keeper_start main rest < "$dir/run" && kill -s KILL -- "-$main"
+    if ! sh "$dir/guard" "$dir" 2> /dev/null; then continue; fi
     case $restart,$status in
         no,*|*,0|*,129|*,130|*,141|*,143)
             note ended "$keeper" "$keeper_start" 0 0 "$booted" "$restarts" "$status"
@@ -94,6 +109,8 @@ umask 077
     + _WRITE_RUN
     + r"""
 start_of $$ && note running "$2" "$3" $$ "$start" "$booted" "$4" - || exit 125
+# Who has put up a fence sees this process, or this process sees the fence.
+sh "$dir/guard" "$dir" || exit 125
 cd "$dir/state" || exit 125
 """
 )

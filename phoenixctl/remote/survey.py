@@ -144,6 +144,10 @@ def _agent_line(
         agent.meta.append(rest)
     elif keyword == "run":
         agent.run = rest
+    elif keyword == "fence":
+        agent.fence = rest
+    elif keyword == "permit":
+        agent.permit = rest
     elif keyword == "stopped":
         agent.stopped = True
     elif keyword == "members":

@@ -57,6 +57,9 @@ for dir in "$base"/agents/*/; do
     units="$units phoenix-$fleet-$id.service"
     agents="$agents${newline}agent $id"
     if [ -e "$dir/stopped" ]; then agents="$agents${newline}stopped"; fi
+    for mark in fence permit; do
+        if [ -e "$dir/$mark" ]; then take "$dir/$mark"; agents="$agents${newline}$mark $value"; fi
+    done
     lines=0
     while [ "$lines" -lt 20 ] && IFS= read -r line; do
         agents="$agents${newline}meta $line" lines=$((lines + 1))

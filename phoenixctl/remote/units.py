@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from phoenixctl.model.fleet import Agent, AgentSpec
+from phoenixctl.remote.layout import lease_unit_name
 
 # `exec "$@"` finds the program by the agent's own PATH and takes any name for it; as the first
 # word of ExecStart, systemd would use its own PATH and read `@`, `-`, `:`, `+`, `!` as its own.
@@ -16,7 +17,7 @@ _UNIT: Final = """\
 [Unit]
 Description=phoenixctl agent {id} of fleet {fleet}
 After=network.target
-StartLimitIntervalSec=60
+{lease}StartLimitIntervalSec=60
 StartLimitBurst=10
 
 [Install]
@@ -34,15 +35,27 @@ TimeoutStopSec={grace}
 UMask=0077
 """
 
+_LEASE: Final = """\
+# Written by phoenixctl: {id} ends with it.
+[Unit]
+Description=phoenixctl lease of agent {id} of fleet {fleet}
+StopWhenUnneeded=yes
+
+[Service]
+Type=simple
+"""
+
 _SIGNAL: Final = re.compile(r"(?:SIG)?([A-Z]+[12]?)", re.ASCII)
 
 
 def unit_text(agent: Agent, fleet: str) -> str:
     """The unit, ending within [Service]: the node adds the lines with its own folders."""
     spec = agent.spec
+    watch = lease_unit_name(agent.id, fleet)
     text = _UNIT.format(
         id=agent.id,
         fleet=fleet,
+        lease="" if spec.lease_seconds is None else f"BindsTo={watch}\nAfter={watch}\n",
         exec=" ".join((_EXEC, *map(quote_exec, checked_program(spec)))),
         restart="on-failure" if spec.restart else "no",
         signal=signal_name(spec.stop_signal),
@@ -55,6 +68,17 @@ def unit_text(agent: Agent, fleet: str) -> str:
         "User": spec.user,
     }
     return text + "".join(f"{key}={value}\n" for key, value in limits.items() if value)
+
+
+def lease_unit_text(agent: Agent, fleet: str) -> str:
+    """The unit of the watch, ending as the agent's own does; empty without a lease.
+
+    The agent's unit is bound to it: when the watch ends, for whatever reason, systemd stops the
+    agent, which may neither delay nor prevent that.
+    """
+    if agent.spec.lease_seconds is None:
+        return ""
+    return _LEASE.format(id=agent.id, fleet=fleet)
 
 
 def quote_exec(argument: str) -> str:

@@ -75,8 +75,10 @@ class Machine:
     def start(self, agent: Agent, **more: object) -> StartResult:
         return parse_start(self.run(start(agent, **more)))
 
-    def stop(self, agent: str, *, grace: float = 5, purge: bool = False) -> StopResult:
-        return parse_stop(self.run(stop(agent, grace=grace, purge=purge)))
+    def stop(
+        self, agent: str, *, grace: float = 5, purge: bool = False, fence: int | None = None
+    ) -> StopResult:
+        return parse_stop(self.run(stop(agent, grace=grace, purge=purge, fence=fence)))
 
     def pid(self, agent: str) -> int | None:
         return parse_alive(self.run(alive_command(AgentId(agent), NODE, FLEET)))
@@ -106,10 +108,11 @@ def start(agent: Agent, **more: object) -> Command:
     return start_command(agent, NODE, FLEET, **options)  # type: ignore[arg-type]
 
 
-def stop(agent: str, *, grace: float = 5, purge: bool = False) -> Command:
+def stop(agent: str, *, grace: float = 5, purge: bool = False, fence: int | None = None) -> Command:
     return stop_command(
-        AgentId(agent), NODE, FLEET, stop_signal="TERM", grace_seconds=grace, purge=purge
-    )
+        AgentId(agent), NODE, FLEET, stop_signal="TERM", grace_seconds=grace, purge=purge,
+        fence=fence,
+    )  # fmt: skip
 
 
 def shell_agent(script: str, **more: object) -> Agent:
