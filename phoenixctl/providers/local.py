@@ -123,6 +123,7 @@ class LocalProvider(Provider):
             labels=pool.labels,
             use_ssh_config=False,
             use_agent=False,
+            agent_address=facts.agent_address,
         )
 
     @property

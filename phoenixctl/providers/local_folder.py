@@ -14,13 +14,17 @@ _LOG_TAIL_BYTES: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """What a running node said of itself. `started_at` in seconds since 1970."""
+    """What a running node said of itself. `started_at` in seconds since 1970.
+
+    `agent_address`: where its agents listen; None when that is the machine's 127.0.0.1.
+    """
 
     pid: int
     started_at: float
     address: str
     port: int
     host_key: str
+    agent_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +85,16 @@ class NodeFolder:
         """What its last process wrote; None when it never listened."""
         try:
             found = json.loads((self.path / "node.json").read_bytes())
+            agents = found.get("agent_address")  # nodes of earlier versions have none
             return NodeFacts(
                 pid=int(found["pid"]),
                 started_at=float(found["started_at"]),
                 address=str(found["address"]),
                 port=int(found["port"]),
                 host_key=str(found["host_key"]),
+                agent_address=None if agents is None else str(agents),
             )
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
     def trust(self, facts: NodeFacts) -> None:

@@ -4,7 +4,8 @@
   host_key         0600, made at the first start
   authorized_keys  who may log in
   home/            where commands run
-  node.json        written once the server listens: whose node this is and how to reach it
+  node.json        written once the server listens: whose node this is and how to reach it, and
+                   at which address its agents listen
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import json
 import os
 import pwd
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ from typing import Any, Final
 import asyncssh
 import psutil
 
+from phoenixctl.ssh.embedded_address import own_address
 from phoenixctl.ssh.embedded_session import CommandSession, Workplace
 from phoenixctl.ssh.embedded_sftp import HomeFiles
 
@@ -63,10 +65,10 @@ async def serve(folder: Path, port: int) -> None:
     key = make_key(folder / "host_key")
     workplace = Workplace(home, environment_of(home))
     stop = asyncio.Event()
-    with _ending_signals(stop):
-        server = await _listen(folder, port, key, workplace)
+    with own_address(folder, _address_before(folder)) as agents, _ending_signals(stop):
+        server = await _listen(folder, port, key, partial(_NodeServer, workplace, agents))
         try:
-            _announce(folder, server.get_port(), key)
+            _announce(folder, server.get_port(), key, agents)
             await _until_ended(stop, folder)
         finally:
             server.close()
@@ -84,23 +86,39 @@ def environment_of(home: Path) -> dict[str, str]:
 
 
 class _NodeServer(asyncssh.SSHServer):
-    """Commands, SFTP and connections to the node's own loopback and sockets; nothing else."""
+    """Commands, SFTP and connections to the node's own loopback and sockets; nothing else.
 
-    def __init__(self, workplace: Workplace) -> None:
+    The node's own loopback is the address of its agents, and 127.0.0.1 for those that listen there
+    whatever they are told.
+    """
+
+    def __init__(self, workplace: Workplace, agents: str | None) -> None:
         self._workplace = workplace
+        self._agents = agents
+        self._connection: asyncssh.SSHServerConnection | None = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
 
     def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
         return _Session(self._workplace)
 
     def connection_requested(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
-    ) -> bool:
-        del dest_port, orig_host, orig_port
-        if dest_host not in _LOOPBACK:
-            raise asyncssh.ChannelOpenError(
-                asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "only to the node's own loopback"
-            )
-        return True
+    ) -> Any:
+        del orig_host, orig_port
+        connection = self._connection
+        if connection is not None and (dest_host == self._agents or dest_host in _LOOPBACK):
+            return self._forward(connection, dest_host, dest_port)
+        raise asyncssh.ChannelOpenError(
+            asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "only to the node's own loopback"
+        )
+
+    async def _forward(self, connection: asyncssh.SSHServerConnection, host: str, port: int) -> Any:
+        if self._agents is not None:
+            with suppress(asyncssh.ChannelOpenError):
+                return await connection.forward_connection(self._agents, port)
+        return await connection.forward_connection(host, port)
 
     def unix_connection_requested(self, dest_path: str) -> bool:
         del dest_path  # a command could open it as well
@@ -171,10 +189,10 @@ def _no_process(process: asyncssh.SSHServerProcess[Any]) -> None:
 
 
 async def _listen(
-    folder: Path, port: int, key: asyncssh.SSHKey, workplace: Workplace
+    folder: Path, port: int, key: asyncssh.SSHKey, server: Callable[[], _NodeServer]
 ) -> asyncssh.SSHAcceptor:
     options = asyncssh.SSHServerConnectionOptions(
-        server_factory=partial(_NodeServer, workplace),
+        server_factory=server,
         server_host_keys=[key],
         authorized_client_keys=str(folder / "authorized_keys"),
         password_auth=False,
@@ -197,17 +215,24 @@ async def _listen(
         return await asyncssh.listen(ADDRESS, 0, options=options)
 
 
-def _announce(folder: Path, port: int, key: asyncssh.SSHKey) -> None:
+def _announce(folder: Path, port: int, key: asyncssh.SSHKey, agents: str | None) -> None:
     public = key.export_public_key().decode().split()
     facts = {
         "pid": os.getpid(),
         "started_at": psutil.Process().create_time(),
         "address": ADDRESS,
         "port": port,
+        "agent_address": agents,
         "host_key": " ".join(public[:2]),
         "fingerprint": key.get_fingerprint(),
     }
     write_whole(folder / "node.json", json.dumps(facts).encode(), mode=0o600)
+
+
+def _address_before(folder: Path) -> str | None:
+    """Where the agents of an earlier process of this node listen."""
+    found = _facts(folder).get("agent_address")
+    return found if isinstance(found, str) else None
 
 
 async def _until_ended(stop: asyncio.Event, folder: Path) -> None:
@@ -219,11 +244,16 @@ async def _until_ended(stop: asyncio.Event, folder: Path) -> None:
 
 
 def _is_ours(folder: Path) -> bool:
+    return _facts(folder).get("pid") == os.getpid()
+
+
+def _facts(folder: Path) -> Mapping[str, object]:
+    """What was announced; nothing when that cannot be read."""
     try:
         facts = json.loads((folder / "node.json").read_bytes())
     except (OSError, ValueError):
-        return False
-    return isinstance(facts, dict) and facts.get("pid") == os.getpid()
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 @contextmanager

@@ -157,20 +157,46 @@ async def test_a_slow_reader_makes_the_command_wait_and_not_the_node_grow(connec
 
 async def test_a_loopback_server_of_the_node_is_reached_through_the_connection(connection):
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+        assert await exchanged(connection, server, b"hello") == b"HELLO"
 
-        def answer() -> None:
-            client, _ = server.accept()
-            with client:
-                client.sendall(client.recv(100).upper())
 
-        thread = threading.Thread(target=answer)
-        thread.start()
-        reader, writer = await connection.open_connection("127.0.0.1", port)
-        writer.write(b"hello")
-        assert await reader.read() == b"HELLO"
-        writer.close()
-        thread.join()
+async def test_two_nodes_have_a_server_each_at_the_same_port(connection, node, tmp_path: Path):
+    other = Embedded.start(tmp_path / "node")
+    try:
+        ours, theirs = (each.facts["agent_address"] for each in (node, other))
+        assert len({ours, theirs, "127.0.0.1"}) == 3
+        with (
+            socket.create_server((ours, 0)) as first,
+            socket.create_server((theirs, first.getsockname()[1])) as second,
+        ):
+            assert await exchanged(connection, first, b"one") == b"ONE"
+            async with await other.connect() as another:
+                assert await exchanged(another, second, b"two") == b"TWO"
+                with pytest.raises(asyncssh.ChannelOpenError):
+                    await another.open_connection(*first.getsockname())
+    finally:
+        other.stop()
+
+
+async def exchanged(
+    connection: asyncssh.SSHClientConnection, server: socket.socket, data: bytes
+) -> bytes:
+    """What this server answers to data that is sent to its port on the node's loopback."""
+
+    def answer() -> None:
+        client, _ = server.accept()
+        with client:
+            client.sendall(client.recv(100).upper())
+
+    server.settimeout(10)
+    thread = threading.Thread(target=answer)
+    thread.start()
+    reader, writer = await connection.open_connection("127.0.0.1", server.getsockname()[1])
+    writer.write(data)
+    got = await reader.read()
+    writer.close()
+    thread.join()
+    return got
 
 
 async def test_a_connection_through_the_node_to_elsewhere_is_refused(connection):
@@ -237,7 +263,8 @@ async def test_term_ends_a_node_with_its_commands_and_it_comes_back_with_its_key
     second = Embedded.start(tmp_path / "node", port=before["port"])
     try:
         after = second.facts
-        assert (after["port"], after["host_key"]) == (before["port"], before["host_key"])
+        for kept in ("port", "host_key", "agent_address"):
+            assert after[kept] == before[kept]
         assert after["pid"] != before["pid"]
     finally:
         second.stop()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import asyncssh
@@ -64,6 +65,7 @@ async def test_nodes_created_together_are_there_and_reached_with_their_own_keys(
     homes = await asyncio.gather(*(run(node, "pwd") for node in nodes))
     assert homes == [f"{tmp_path}/fleet/{node.name}/home\n".encode() for node in nodes]
     assert len({node.port for node in nodes}) == 3
+    assert len({node.agent_address for node in nodes} - {None, "127.0.0.1"}) == 3
     assert len({Path(node.known_hosts_files[0]).read_text().split()[2] for node in nodes}) == 3
     assert {node.labels["tier"] for node in nodes} == {"front"}
 
@@ -96,6 +98,19 @@ async def test_a_killed_node_is_listed_and_comes_back_with_its_key_and_port(prov
     assert after == before
     assert known_hosts.read_text() == key
     assert await run(after.node, "echo up") == b"up\n"
+
+
+async def test_a_node_of_an_earlier_version_has_no_address_for_its_agents(provider, tmp_path):
+    before = await create(provider, POOL, A)
+    path = tmp_path / "fleet" / A / "node.json"
+    facts = json.loads(path.read_bytes())
+    address = facts.pop("agent_address")
+    path.write_text(json.dumps(facts))
+    [old] = await provider.list(POOL)
+    assert old.node == replace(before.node, agent_address=None)
+    assert await create(provider, POOL, A) == old
+    path.write_text(json.dumps(facts | {"agent_address": address}))
+    assert list(await provider.list(POOL)) == [before]
 
 
 async def test_a_pid_that_is_anothers_now_is_not_taken_for_the_node(provider, tmp_path):

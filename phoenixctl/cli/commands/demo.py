@@ -95,12 +95,8 @@ def load(
     folder: Folder = None,
 ) -> ExitCode:
     run.config = run.config or _config(folder)
-    targets = [f"http://127.0.0.1:{port}" for port in _ports(run)]
-    done = subprocess.run(
-        [*_load_command(rate, seconds), "-o", "json" if run.output.for_programs else "text",
-         *targets],
-        check=False,
-    )  # fmt: skip
+    output = "json" if run.output.for_programs else "text"
+    done = subprocess.run([*_load_command(run, rate, seconds), "-o", output], check=False)
     return ExitCode.OK if done.returncode == 0 else ExitCode.SOME_FAILED
 
 
@@ -224,25 +220,32 @@ def _silent(wanted: bool) -> Iterator[None]:
         yield
 
 
-def _ports(run: Run) -> list[int]:
-    ports = [agent.port for agent in run.parts.fleet.instances() if agent.port is not None]
-    if not ports:
-        raise UsageError("no agent of this fleet has a port", hint="phoenixctl demo up")
-    return ports
+def _targets(run: Run) -> list[str]:
+    """Where the fleet's agents were started."""
+    record = run.within(lambda parts: parts.records.read())
+    targets = []
+    for agent in run.parts.fleet.instances():
+        where = record.agents.get(agent.id)
+        node = None if where is None else run.parts.fleet.nodes.get(where.node)
+        if node is not None and agent.port is not None:
+            targets.append(f"http://{node.agent_address or node.address}:{agent.port}")
+    if not targets:
+        raise UsageError("no agent that runs has a port", hint="phoenixctl demo up")
+    return targets
 
 
-def _load_command(rate: float, seconds: float) -> list[str]:
+def _load_command(run: Run, rate: float, seconds: float) -> list[str]:
     module = "phoenixctl.demo.load"
-    return [sys.executable, "-m", module, "--rate", f"{rate:g}", "--seconds", f"{seconds:g}"]
+    words = [sys.executable, "-m", module, "--rate", f"{rate:g}", "--seconds", f"{seconds:g}"]
+    return [*words, *_targets(run)]
 
 
 @contextmanager
 def _load_in_background(run: Run, *, rate: float) -> Iterator[list[str]]:
     """Messages at a steady rate until the block ends; then what became of them, in words."""
     sent: list[str] = []
-    targets = [f"http://127.0.0.1:{port}" for port in _ports(run)]
     process = subprocess.Popen(
-        [*_load_command(rate, 300.0), "-o", "json", *targets],
+        [*_load_command(run, rate, 300.0), "-o", "json"],
         stdout=subprocess.PIPE,
         start_new_session=True,
     )
