@@ -43,7 +43,8 @@ def plan_changes(
     *,
     may_silence: bool = False,
 ) -> Changes:
-    """What makes the members seen those that are wanted; nothing when they are.
+    """What makes the members seen those that are wanted; nothing when they are. Requests that wait
+    for a member wait on as long as it is wanted as it is.
 
     ValueError for a name that is wanted twice. Refused for an address that is not in numbers, for
     who is held and not wanted, and when nobody would be left to serve.
@@ -60,7 +61,8 @@ def plan_changes(
         if member.name not in now:
             opening += haproxy.add(backend, member, settings)
         elif now[member.name].held:
-            opening += _released(backend, now[member.name], member, settings)
+            if _moves(now[member.name], member):  # else they wait on
+                opening += _released(backend, now[member.name], member, settings)
         elif not _moves(now[member.name], member):
             part = opening if member.takes_traffic else closing
             part += _adjusted(backend, now[member.name], member)
@@ -187,9 +189,11 @@ def _by_name(
     then = {member.name: member for member in sorted(wanted, key=lambda one: one.name)}
     if len(then) < len(wanted):
         raise ValueError(f"{backend}: two wanted members have one name")
+    now = {one.member.name: one for one in seen}
     for member in then.values():
-        _refuse_host_name(backend, member)
-    return {one.member.name: one for one in seen}, then
+        if member.name not in now or _moves(now[member.name], member):
+            _refuse_host_name(backend, member)
+    return now, then
 
 
 def _refuse_held(backend: str, seen: SeenMember) -> None:

@@ -128,6 +128,23 @@ def test_who_is_held_is_released_without_a_moment_of_maintenance() -> None:
     )
 
 
+def test_who_is_held_and_wanted_as_it_is_waits_on() -> None:
+    held = replace(seen("a", address="127.0.0.1", port=1), held=True)
+    changes = plan([held], [held.member, member("b")])
+    assert changes.opening == (
+        "add server be/b 10.0.0.1:80 weight 100",
+        "set server be/b state ready",
+    )
+    assert changes.commands == changes.opening
+
+
+def test_whose_address_is_not_known_may_stay_as_it_is() -> None:
+    unresolved = seen("a", address="-")
+    assert plan([unresolved], [unresolved.member, member("b")]).commands
+    with pytest.raises(Refused, match="not in numbers"):
+        plan([seen("a")], [unresolved.member])
+
+
 def test_who_is_held_cannot_be_removed() -> None:
     held = replace(seen("a", address="127.0.0.1", port=1), held=True)
     with pytest.raises(Refused):
