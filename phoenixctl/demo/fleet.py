@@ -9,6 +9,7 @@ from typing import Final
 
 FLEET_NAME: Final = "phoenix-demo"
 SPEC_NAME: Final = "counter"
+ENDPOINTS_FOLDER: Final = "endpoints"  # beside the configuration
 
 _TEXT: Final = """\
 # The demo fleet: {nodes} embedded SSH nodes on this machine, {agents} reference agents on them.
@@ -34,7 +35,15 @@ agents:
       until: {{http: {{path: /drained}}}}
       deadline: 10s
     checkpoint: {{http: {{path: /checkpoint}}}}
+    activate: {{http: {{path: /activate}}}}
     reload: {{http: {{path: /reload}}}}
+    migrate: {{strategy: live, standby: {{http: {{path: /prepared}}}}}}
+
+routers:
+  clients:            # there is no proxy: `phoenixctl demo load` reads the file that Envoy would
+    kind: envoy
+    folder: {endpoints}
+    backends: {{{spec}: {spec}}}
 
 placement:
   strategy: spread    # its nodes are one machine: only how many agents are there tells them apart
@@ -50,6 +59,7 @@ def demo_config(*, nodes: int, agents: int, port: int, python: str) -> str:
     """The text of the demo's phoenixctl.yaml."""
     return _TEXT.format(
         fleet=FLEET_NAME, nodes=nodes, agents=agents, port=port, spec=SPEC_NAME,
+        endpoints=ENDPOINTS_FOLDER,
         python=python.replace("\\", "\\\\").replace('"', '\\"'),
     )  # fmt: skip
 
@@ -70,7 +80,7 @@ def free_ports(count: int, *, first: int = 18_080, last: int = 30_000) -> int:
 
 def write_once(folder: Path, text: str) -> Path:
     """The demo's phoenixctl.yaml; one that is there is kept, for it may have been changed."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / ENDPOINTS_FOLDER).mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "phoenixctl.yaml"
     if not path.exists():
         path.write_text(text, encoding="utf-8")

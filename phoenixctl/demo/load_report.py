@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from phoenixctl.demo.graph import graph
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -126,7 +128,11 @@ def report_text(report: LoadReport) -> str:
         reasons.append(f"may have been counted all the same: {report.unknown}")
     counts = f"sent {report.sent}, acknowledged {report.acknowledged}, failed {report.failed}"
     ways = f"moved {report.moved}, waited {report.waited}"
-    return "\n".join([f"{counts}, {ways} in {report.seconds:.1f}s", *known, *reasons])
+    lines = [f"{counts}, {ways} in {report.seconds:.1f}s", *known, *reasons]
+    if report.intervals:
+        each = [one.acknowledged for one in report.intervals]
+        lines += ["acknowledged:", *graph(each, report.intervals[0].until_seconds)]
+    return "\n".join(lines)
 
 
 def interval_text(one: Interval) -> str:

@@ -92,11 +92,15 @@ def load(
     seconds: Annotated[
         float, typer.Option("--seconds", min=0.1, metavar="N", help="How long.")
     ] = 10.0,
+    agent: Annotated[
+        str | None, typer.Option("--agent", metavar="AGENT", help="Only to this one.")
+    ] = None,
     folder: Folder = None,
 ) -> ExitCode:
     run.config = run.config or _config(folder)
     output = "json" if run.output.for_programs else "text"
-    done = subprocess.run([*_load_command(run, rate, seconds), "-o", output], check=False)
+    words = _load_command(run, rate, seconds, agent)
+    done = subprocess.run([*words, "-o", output], check=False)
     return ExitCode.OK if done.returncode == 0 else ExitCode.SOME_FAILED
 
 
@@ -167,12 +171,17 @@ def _folder(folder: Path | None) -> Path:
 
 def _forget(folder: Path) -> None:
     """Remove the demo's configuration; with --dir the folder may hold other things, which stay."""
+    from phoenixctl.demo.fleet import ENDPOINTS_FOLDER, SPEC_NAME
     from phoenixctl.demo.scenes import KEPT_PLAN
+    from phoenixctl.remote.envoy import file_name
 
-    for name in ("phoenixctl.yaml", KEPT_PLAN):
-        (folder / name).unlink(missing_ok=True)
-    with suppress(OSError):
-        folder.rmdir()
+    endpoints = folder / ENDPOINTS_FOLDER
+    written = (folder / "phoenixctl.yaml", folder / KEPT_PLAN, endpoints / file_name(SPEC_NAME))
+    for path in written:
+        path.unlink(missing_ok=True)
+    for emptied in (endpoints, folder):
+        with suppress(OSError):
+            emptied.rmdir()
 
 
 def _config(folder: Path | None) -> Path | None:
@@ -220,24 +229,48 @@ def _silent(wanted: bool) -> Iterator[None]:
         yield
 
 
-def _targets(run: Run) -> list[str]:
-    """Where the fleet's agents were started."""
+def _load_command(run: Run, rate: float, seconds: float, agent: str | None = None) -> list[str]:
+    module = "phoenixctl.demo.load"
+    words = [sys.executable, "-m", module, "--rate", f"{rate:g}", "--seconds", f"{seconds:g}"]
+    targets = _targets(run)
+    if agent is None:
+        chosen = list(targets.values())
+    elif agent in targets:
+        chosen = [targets[agent]]
+    else:
+        raise UsageError(f"no agent {agent} that runs has a port", hint="phoenixctl agents ls")
+    file = _endpoints(run)
+    if file is None:
+        return [*words, *chosen]
+    return [*words, "--endpoints", str(file), *(["--member", agent] if agent else [])]
+
+
+def _targets(run: Run) -> dict[str, str]:
+    """Where the fleet's agents were started, as URLs."""
     record = run.within(lambda parts: parts.records.read())
-    targets = []
+    targets: dict[str, str] = {}
     for agent in run.parts.fleet.instances():
         where = record.agents.get(agent.id)
         node = None if where is None else run.parts.fleet.nodes.get(where.node)
         if node is not None and agent.port is not None:
-            targets.append(f"http://{node.agent_address or node.address}:{agent.port}")
+            targets[agent.id] = f"http://{node.agent_address or node.address}:{agent.port}"
     if not targets:
         raise UsageError("no agent that runs has a port", hint="phoenixctl demo up")
     return targets
 
 
-def _load_command(run: Run, rate: float, seconds: float) -> list[str]:
-    module = "phoenixctl.demo.load"
-    words = [sys.executable, "-m", module, "--rate", f"{rate:g}", "--seconds", f"{seconds:g}"]
-    return [*words, *_targets(run)]
+def _endpoints(run: Run) -> Path | None:
+    """The file of an Envoy of this machine with all that has requests; None when there is none."""
+    from phoenixctl.model.routing import RouterKind
+    from phoenixctl.remote.envoy import file_name
+
+    for router in run.parts.fleet.routers.values():
+        if router.kind is RouterKind.ENVOY and router.node is None and len(router.backends) == 1:
+            [backend] = router.backends.values()
+            path = Path(router.path).expanduser() / file_name(backend)
+            if path.exists():
+                return path
+    return None
 
 
 @contextmanager
