@@ -20,7 +20,10 @@ from phoenixctl.store.local import LocalRecords
 from phoenixctl.store.who import operator
 
 if TYPE_CHECKING:
+    from phoenixctl.model.routing import RouterSettings
     from phoenixctl.ports.provider import Provider
+    from phoenixctl.ports.reach import Reach
+    from phoenixctl.ports.router import Router
     from phoenixctl.providers.local import LocalProvider
     from phoenixctl.ssh.reach import SshReach
     from phoenixctl.store.records import StoredRecords
@@ -70,6 +73,14 @@ class Parts:
         """Where nodes come from, by pool."""
         return providers_of(self.configured, self.state, self.clock)
 
+    @cached_property
+    def routers(self) -> Mapping[str, Router]:
+        """Who spreads requests over agents, by name."""
+        return {
+            name: router_of(settings, lambda: self.reach, self.clock)
+            for name, settings in self.configured.routers.items()
+        }
+
     def means(self) -> Means:
         """What a change is carried out with; it finds in the record what left the configuration."""
         from phoenixctl.planning.known import is_configured
@@ -91,6 +102,7 @@ class Parts:
             secret=self.secret,
             read=read_file,
             by=self.by,
+            routers=self.routers,
         )
 
     async def know_recorded_nodes(self) -> None:
@@ -157,6 +169,26 @@ def providers_of(fleet: Fleet, state: Path, clock: SystemClock) -> Mapping[str, 
 
             by_kind[kind] = StaticProvider(fleet.nodes)
     return {name: by_kind[pool.provider] for name, pool in fleet.pools.items()}
+
+
+def router_of(settings: RouterSettings, reach: Callable[[], Reach], clock: SystemClock) -> Router:
+    """A router, on this machine or on the node that its settings name."""
+    from phoenixctl.model.routing import RouterKind
+
+    path, node = settings.path, settings.node
+    if node is None:
+        path = str(Path(path).expanduser())
+    if settings.kind is RouterKind.HAPROXY:
+        from phoenixctl.routers.doors import LocalDoor, NodeDoor
+        from phoenixctl.routers.haproxy import HAProxy
+
+        door = LocalDoor(path) if node is None else NodeDoor(reach(), node, path)
+        return HAProxy(settings, door, clock)
+    from phoenixctl.routers.envoy import Envoy
+    from phoenixctl.routers.places import LocalPlace, NodePlace
+
+    place = LocalPlace(path) if node is None else NodePlace(reach(), node, path)
+    return Envoy(settings, place)
 
 
 def read_file(path: str) -> bytes:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
-from phoenixctl.model.errors import CommandFailed, CommandTimeout, PhoenixError
+from phoenixctl.model.errors import CommandFailed, CommandTimeout, PhoenixError, Unreachable
 from phoenixctl.model.fleet import Agent, AgentSpec, Node
 from phoenixctl.model.hooks import Readiness
 from phoenixctl.model.names import AgentId
@@ -27,11 +28,14 @@ from phoenixctl.remote.agents import (
 from phoenixctl.remote.cordon import cordon_command, parse_cordon, uncordon_command
 from phoenixctl.workflows.health import stay_well
 from phoenixctl.workflows.hooks import call, passes
+from phoenixctl.workflows.specs import STARTING
 from phoenixctl.workflows.work import Trail, Work
 
 # What a start, a KILL, the proof that nothing is left, and the wait for another change to the same
 # agent may take besides the agent's own times.
 MARGIN_SECONDS = 75.0
+_GONE_SECONDS: Final = 2.0  # sessions of an agent that has ended are over at once
+_RECONCILE: Final = "phoenixctl routers reconcile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +51,13 @@ class Lifecycle:
                 return await self._cordon(session, trail.step)
             case Action.UNCORDON:
                 return await self._uncordon(session)
-            case Action.STOP:
-                return await self._stop(session, trail)
-            case Action.DRAIN:
-                drained = await self._drain(session, trail.step)
-                return f"{drained}, {await self._stop(session, trail)}"
             case Action.START:
                 return await self._start(session, trail)
-            case Action.RESTART:
-                stopped = await self._stop(session, trail)
-                return f"{stopped}, {await self._start(session, trail)}"
-            case Action.UPDATE:
-                drained = await self._drain(session, trail.step)
-                stopped = await self._stop(session, trail)
-                return f"{drained}, {stopped}, {await self._start(session, trail)}"
+            case Action.STOP | Action.DRAIN:
+                return _told(await self._end(session, trail))
+            case Action.RESTART | Action.UPDATE:
+                ended = await self._end(session, trail)
+                return _told((*ended, await self._start(session, trail)))
             case other:
                 raise ValueError(f"{other} is not about an agent")
 
@@ -75,6 +72,17 @@ class Lifecycle:
         command = uncordon_command(self._node(session), self.work.fleet.name)
         changed = parse_cordon(await session.run(command))
         return "takes agents again" if changed else "was not cordoned"
+
+    async def _end(self, session: Session, trail: Trail) -> tuple[str, ...]:
+        """Out of traffic, drained if that is asked for, and stopped."""
+        step = trail.step
+        left = await self._leave(step)
+        drains = step.action in (Action.DRAIN, Action.UPDATE)
+        drained = await self._drain(session, step) if drains else ""
+        stopped = await self._stop(session, trail)
+        if left and not self._comes_back(step):
+            await self._leave(step, within_seconds=_GONE_SECONDS)  # what was busy, if anything
+        return left, drained, stopped
 
     async def _start(self, session: Session, trail: Trail) -> str:
         agent = self.work.specs.to_start(trail.step)
@@ -104,11 +112,12 @@ class Lifecycle:
         if ready is not None:
             await self._await_ready(session, agent, ready)
         took = format_duration(clock.monotonic() - begun)
+        routed = await self._admit(session, agent, started.epoch)
         if self.work.manner.wait_ready and trail.step.action is not Action.START:
             await stay_well(session, self.work, agent, started.pid)
         if not started.changed:
-            return "was running"
-        return f"{'started' if ready is None else 'ready'} in {took}"
+            return _told(("was running", routed))
+        return _told((f"{'started' if ready is None else 'ready'} in {took}", routed))
 
     def _record_start(
         self, session: Session, trail: Trail, agent: Agent, started: StartResult
@@ -139,6 +148,54 @@ class Lifecycle:
         except PhoenixError:
             return ""
         return f"; its last words: {output}" if output else ""
+
+    async def _admit(self, session: Session, agent: Agent, epoch: int) -> str:
+        """Into traffic, once it is ready."""
+        traffic = self.work.traffic
+        if not traffic.serves(agent.spec.name):
+            return ""
+        if agent.spec.ready is not None and not self.work.manner.wait_ready:
+            return f"not in traffic yet: {_RECONCILE}"
+        try:
+            return await traffic.admit(agent, session.node, epoch)
+        except PhoenixError as error:
+            first = f"{error.hint}; then: " if error.hint else ""
+            what = f"{agent.id} runs on {session.node} and gets no traffic: {error.what}"
+            raise type(error)(what, hint=f"{first}{_RECONCILE}") from None
+
+    async def _leave(self, step: Step, within_seconds: float | None = None) -> str:
+        """Out of traffic before it ends. A router that is silent is no reason to let it run; nor
+        is any trouble with one, when it is to be stopped."""
+        agent = AgentId(str(step.agent))
+        seen = self.work.seen(agent, step.node)
+        if within_seconds is None:
+            within_seconds = self._patience(step, self.work.specs.of_running(agent, seen))
+        try:
+            return await self.work.traffic.withdraw(
+                agent,
+                step.node,
+                within_seconds=within_seconds,
+                port=seen.port if seen is not None else None,
+                comes_back=self._comes_back(step),
+            )
+        except PhoenixError as error:
+            if step.action is Action.STOP or isinstance(error, Unreachable):
+                return f"could not be taken out of traffic ({error.what})"
+            raise
+
+    def _comes_back(self, step: Step) -> bool:
+        """Whether it is started again: by this step, or elsewhere by one that waits for it."""
+        return step.action in STARTING or any(
+            later.action in STARTING and later.agent == step.agent and step.key in later.after
+            for later in self.work.plan.steps
+        )
+
+    @staticmethod
+    def _patience(step: Step, spec: AgentSpec) -> float:
+        """How long it may take to finish what it has."""
+        if step.grace_seconds is not None:
+            return step.grace_seconds
+        return spec.grace_seconds if spec.drain is None else spec.drain.deadline_seconds
 
     async def _stop(self, session: Session, trail: Trail) -> str:
         step = trail.step
@@ -202,6 +259,10 @@ class Lifecycle:
 
     def _node(self, session: Session) -> Node:
         return self.work.fleet.nodes[session.node]
+
+
+def _told(words: Iterable[str]) -> str:
+    return ", ".join(word for word in words if word)
 
 
 def _without(text: str, secrets: Mapping[str, str]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from phoenixctl.model.fleet import Fleet, SecretRef
@@ -12,12 +13,13 @@ from phoenixctl.ports.clock import Clock
 from phoenixctl.ports.provider import Provider
 from phoenixctl.ports.reach import Reach
 from phoenixctl.ports.records import Holder, Records, Unfinished
+from phoenixctl.ports.router import Router
 from phoenixctl.workflows.report import StepResult
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """The fleet as configured, and the ways to its nodes, providers and records.
+    """The fleet as configured, and the ways to its nodes, providers, routers and records.
 
     `providers` go by pool name. `secret` finds a secret's value on the operator's side, `read` a
     file there, by its path as the configuration has it. `by` is who does it all.
@@ -31,6 +33,7 @@ class Means:
     secret: Callable[[SecretRef], str]
     read: Callable[[str], bytes]
     by: str
+    routers: Mapping[str, Router] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,13 +82,21 @@ class Traffic:
         return "takes traffic"
 
     async def withdraw(
-        self, agent: AgentId, node: NodeName, *, within_seconds: float, port: int | None = None
+        self,
+        agent: AgentId,
+        node: NodeName,
+        *,
+        within_seconds: float,
+        port: int | None = None,
+        comes_back: bool = False,
     ) -> str:
         """Take an agent out of every router: nothing new goes there, and what it has it finishes.
 
-        It goes also where nobody else is left to serve. What is busy after its time gets nothing
-        new, and is taken out the next time. A router that cannot be asked does not keep the others
-        from it; its error is raised at the end. `port`: None for whichever it has there.
+        It goes also where nobody else is left to serve; if it `comes_back`, here or elsewhere, by
+        an `admit` that follows, requests wait there until then, if the router can. What is busy
+        after its time gets nothing new, and is taken out the next time. A router that cannot be
+        asked does not keep the others from it; its error is raised at the end. `port`: None for
+        whichever it has there.
         """
         copy, begun = _Copy(agent, node, port), self._clock.monotonic()
         until = begun + within_seconds
@@ -96,8 +104,10 @@ class Traffic:
         errors: list[PhoenixError] = []
         for backend in self._backends(copy.spec):
             try:
-                if names := await self._drained(backend, copy):
-                    out.append(await self._removed(backend, names, until))
+                drained, waiting = await self._drained(backend, copy, comes_back=comes_back)
+                out += [await self._idle(backend, name, until) is not False for name in waiting]
+                if drained:
+                    out.append(await self._removed(backend, drained, until))
             except PhoenixError as error:
                 errors.append(error)
         if errors:
@@ -175,17 +185,32 @@ class Traffic:
                 hint="phoenixctl routers status",
             )
 
-    async def _drained(self, backend: _Backend, copy: _Copy) -> tuple[str, ...]:
-        """Let the agent's members get nothing new; their names."""
-        router = backend.router
+    async def _drained(
+        self, backend: _Backend, copy: _Copy, *, comes_back: bool
+    ) -> tuple[list[str], list[str]]:
+        """Let the agent's members get nothing new; the names of those that are drained, and of
+        those whose requests wait."""
+        drained: list[str] = []
+        waiting: list[str] = []
         async with self._alone(backend) as seen:
-            mine = await self._own(seen, copy)
-            for one in mine:
-                if one.held:  # what is held cannot be taken out
+            for one in await self._own(seen, copy):
+                if one.held and not comes_back:  # it cannot be taken out
                     await self._let_go(backend, seen, one, copy)
-                name = one.member.name
-                await router.set_state(backend.name, name, MemberState.DRAIN, may_silence=True)
-        return tuple(one.member.name for one in mine)
+                waits = comes_back and (one.held or await self._waits(backend, one.member.name))
+                (waiting if waits else drained).append(one.member.name)
+            for name in drained:
+                await backend.router.set_state(
+                    backend.name, name, MemberState.DRAIN, may_silence=True
+                )
+        return drained, waiting
+
+    async def _waits(self, backend: _Backend, name: str) -> bool:
+        """Drain a member if others serve, else let its requests wait; whether they do."""
+        try:
+            await backend.router.set_state(backend.name, name, MemberState.DRAIN)
+        except Refused:
+            return await backend.router.hold(backend.name, name)
+        return False
 
     async def _removed(self, backend: _Backend, names: Sequence[str], until: float) -> bool:
         """Take members out when they are idle; False when one is not in time."""

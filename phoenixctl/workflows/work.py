@@ -20,6 +20,7 @@ from phoenixctl.ports.records import Operation
 from phoenixctl.workflows.means import Manner, Means
 from phoenixctl.workflows.observe import WHAT_RUNS, observe
 from phoenixctl.workflows.specs import STARTING, Specs
+from phoenixctl.workflows.traffic import Traffic
 
 T = TypeVar("T")
 NOTHING: Final[Mapping[str, AgentSpec]] = MappingProxyType({})
@@ -65,6 +66,7 @@ class Work:
         for name in recorded.keys() - means.fleet.nodes.keys():
             means.reach.add(recorded[name])
         self.specs = Specs(means.fleet, specs, lambda: operation.state)
+        self.traffic = Traffic(self.fleet, means.routers, means.clock)
         self.saw(Snapshot(means.fleet.name, 0.0, "", {}))
 
     @property
