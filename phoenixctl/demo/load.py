@@ -208,7 +208,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("targets", nargs="*", metavar="URL", help="like http://127.0.0.1:8080")
     add("--endpoints", type=Path, metavar="FILE", help="the targets, as written for Envoy")
-    add("--member", metavar="NAME", help="only this one of the endpoints")
+    add("--agent", metavar="NAME", help="of the endpoints, only this agent's")
     add("--rate", type=float, default=200.0, help="messages per second (200)")
     add("--seconds", type=float, default=10.0, help="how long (10)")
     add(
@@ -227,7 +227,7 @@ async def _until_told(options: argparse.Namespace) -> LoadReport:
     """The load, which TERM ends early with the report of what was sent until then."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    followed = None if options.endpoints is None else Endpoints(options.endpoints, options.member)
+    followed = None if options.endpoints is None else Endpoints(options.endpoints, options.agent)
     return await run_load(
         followed or options.targets,
         options.rate,

@@ -45,12 +45,13 @@ class Endpoints:
     """The members in a file of endpoints, as phoenixctl writes it for Envoy, by their weights.
 
     The file's name is the backend's. It is read again whenever it was replaced; while it is not
-    there or cannot be read, what it said last counts. With `member`, that one is the only target.
+    there or cannot be read, what it said last counts. With `agent`, only that one's members are
+    targets, which have its name or its name with an epoch.
     """
 
-    def __init__(self, path: Path, member: str | None = None) -> None:
+    def __init__(self, path: Path, agent: str | None = None) -> None:
         self._path = path
-        self._only = member
+        self._agent = agent
         self._seen: tuple[int, int, int] | None = None
         self._members: tuple[Member, ...] = ()
         self._owed: dict[str, int] = {}
@@ -79,9 +80,12 @@ class Endpoints:
         self._members = tuple(
             one.member
             for one in found
-            if one.member.takes_traffic and self._only in (None, one.member.name)
+            if one.member.takes_traffic and self._is_wanted(one.member.name)
         )
         self._owed = {one.name: self._owed.get(one.name, 0) for one in self._members}
+
+    def _is_wanted(self, name: str) -> bool:
+        return self._agent is None or name == self._agent or name.startswith(f"{self._agent}.")
 
 
 def _host(address: str) -> str:

@@ -242,7 +242,7 @@ def _load_command(run: Run, rate: float, seconds: float, agent: str | None = Non
     file = _endpoints(run)
     if file is None:
         return [*words, *chosen]
-    return [*words, "--endpoints", str(file), *(["--member", agent] if agent else [])]
+    return [*words, "--endpoints", str(file), *(["--agent", agent] if agent else [])]
 
 
 def _targets(run: Run) -> dict[str, str]:

@@ -213,6 +213,8 @@ def test_members_of_a_file_get_their_share_by_weight(tmp_path: Path):
     assert set(targets.turn()) == set(firsts)
     assert Endpoints(path, "a").turn() == ["http://10.0.0.1:80"]
     assert Endpoints(path, "c").turn() == ()
+    replace(path, member("a-1.7", "http://10.0.0.1:80"), member("a-17", "http://10.0.0.2:80"))
+    assert Endpoints(path, "a-1").turn() == ["http://10.0.0.1:80"]
     assert Endpoints(tmp_path / "none.json").turn() == ()
 
 
