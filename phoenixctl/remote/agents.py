@@ -110,8 +110,6 @@ def start_command(
         "wanted_digest": digest,
         "wanted_epoch": str(epoch),
         "wanted_role": role,
-        "single": "yes" if spec.singleton else "",
-        "lease": "" if spec.lease_seconds is None else str(max(1, int(spec.lease_seconds))),
         "user": spec.user or "",
         "restart": "yes" if spec.restart else "no",
         "env_text": environment,

@@ -15,7 +15,7 @@ from phoenixctl.model.fleet import Node
 from phoenixctl.model.names import AgentId
 from phoenixctl.remote.change_script import FILES, LOCK, RUNNING
 from phoenixctl.remote.layout import agent_command
-from phoenixctl.remote.lease import MARKS
+from phoenixctl.remote.lease import GRANT, MARKS
 from phoenixctl.remote.said import said
 
 
@@ -111,7 +111,7 @@ there() {
 }
 """
 
-_SHARED: Final = RUNNING + LOCK + FILES + MARKS + _MAIN
+_SHARED: Final = RUNNING + LOCK + FILES + MARKS + GRANT + _MAIN
 
 _STANDING: Final = r"""
 say 'phoenixctl standing'
@@ -166,11 +166,11 @@ read_marks
 if [ "$epoch" != "$wanted" ]; then fail "it has epoch ${epoch:-unknown}, not $wanted"; fi
 if is_fenced; then fail "it is fenced at epoch ${fence:-unknown}"; fi
 if [ -e "$dir/stopped" ]; then fail "it is stopped"; fi
-if ! is_permitted; then fail "it has no permission to run there"; fi
 promoted() { LC_ALL=C sed "s/^$1\$/$2/" "$dir/$3" > "$dir/$3.new" || fail "cannot write $3"; }
 as_active() { promoted 'PHOENIX_ROLE="standby"' 'PHOENIX_ROLE="active"' env; commit "$dir/env"; }
 case $role in
     active)
+        if ! is_permitted; then fail "it has no permission to run"; fi
         if grep -q -x 'PHOENIX_ROLE="standby"' "$dir/env"; then as_active; else flush; fi
         tell no ;;
     standby) ;;
@@ -178,6 +178,7 @@ case $role in
 esac
 look_main
 if [ "$up" = no ]; then fail "it does not run"; fi
+grant
 promoted role=standby role=active meta
 commit "$dir/meta"
 as_active
@@ -211,9 +212,9 @@ def unfence_command(agent_id: AgentId, node: Node, fleet: str, *, epoch: int) ->
 def promote_command(agent_id: AgentId, node: Node, fleet: str, *, epoch: int) -> Command:
     """Makes a standby of this epoch the active copy: also when its supervisor starts it again.
 
-    The process itself is told by its `activate` hook. CommandFailed when it has another epoch, is
-    stopped, does not run, or is fenced. Cut off, the role tells whether it counts: ask for the
-    standing, and repeat it when that is active.
+    A singleton gets its permit with it. The process itself is told by its `activate` hook.
+    CommandFailed when it has another epoch, is stopped, does not run, or is fenced. Cut off, the
+    role tells whether it counts: ask for the standing, and repeat it when that is active.
     """
     return agent_command(_SHARED + _PROMOTE, agent_id, node, fleet, str(epoch))
 

@@ -43,19 +43,28 @@ case $base in
 esac
 """
 
-# Scripts about one agent.
-AGENT: Final = r"""
-id=$1
-shift
-dir=$base/agents/$id
-unit=phoenix-$fleet-$id.service
-unit_file=/etc/systemd/system/$unit
-lease_unit=${unit%.service}-lease.service
-lease_file=/etc/systemd/system/$lease_unit
+# `name_agent`: where the things of the agent $id are.
+NAMES: Final = r"""
+name_agent() {
+    dir=$base/agents/$id
+    unit=phoenix-$fleet-$id.service
+    unit_file=/etc/systemd/system/$unit
+    lease_unit=${unit%.service}-lease.service
+    lease_file=/etc/systemd/system/$lease_unit
+}
 say() { printf '%s\n' "$*"; }
-fail() { say "error $id: $*"; exit 1; }
 newline='
 '
+"""
+
+# Scripts about one agent.
+AGENT: Final = (
+    NAMES
+    + r"""
+id=$1
+shift
+name_agent
+fail() { say "error $id: $*"; exit 1; }
 # The path goes into a unit file and an environment file, between double quotes.
 case $base in
     /*[\"\'\\\$\`%"$newline"]*) fail "the base folder has quotes, %, \$ or a line break: $base" ;;
@@ -63,6 +72,7 @@ case $base in
     *) fail "the base folder is not an absolute path: $base" ;;
 esac
 """
+)
 
 # `take FILE`: its first line in $value, empty when there is none. No process is started.
 TAKE: Final = r"""

@@ -40,6 +40,8 @@ def write_meta(agent: Agent, *, digest: str, epoch: int, role: str) -> str:
     }
     if agent.spec.singleton:
         values["singleton"] = "yes"
+        if agent.spec.lease_seconds is not None:
+            values["lease"] = max(1, int(agent.spec.lease_seconds))
     for key, value in values.items():
         if not _VALUE.fullmatch(str(value)):
             raise ValueError(f"{agent.id}: {key} {value!r} has characters that are not allowed")

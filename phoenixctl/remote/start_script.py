@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from phoenixctl.remote.change_script import FILES, LOCK, RUNNING
-from phoenixctl.remote.lease import MARKS
+from phoenixctl.remote.lease import GRANT, MARKS
 
 _PREPARE: Final = r"""
 say 'phoenixctl start'
@@ -34,14 +34,6 @@ refuse_other() {
     if [ "$digest" != "$wanted_digest" ]; then
         fail "it runs with another specification, digest ${digest:-unknown}: restart it"
     fi
-}
-# `grant EPOCH`: a singleton may run with it from now on.
-grant() {
-    if [ -z "$single" ]; then rm -f "$dir/permit"; return; fi
-    until=-
-    if [ -n "$lease" ]; then take /proc/uptime; until=$((${value%%.*} + lease)); fi
-    stage "$dir/permit" "$1 $booted $until$newline"
-    commit "$dir/permit"
 }
 # `watch_with TEXT`: what ends it when its permit has run out.
 watch_with() {
@@ -76,7 +68,7 @@ start_unit() {
     look
     if [ "$active,$sub" = active,running ] && [ ! -e "$dir/stopped" ]; then
         refuse_other
-        grant "$epoch"
+        grant
         report no "$pid" "$epoch"
     fi
     if [ -n "$user" ]; then
@@ -103,7 +95,8 @@ ExecCondition=+/bin/sh \"$dir/guard\" \"$dir\"
     umask 077
     watch_with "$watch_unit_text"
     commit "$dir/env" "$dir/guard" "$dir/meta" "$unit_file"
-    grant "$wanted_epoch"
+    read_marks
+    grant
     rm -f "$dir/stopped" "$dir/fence"
     said=$(exec 2>&1
         systemctl --no-reload --quiet enable "$unit" && systemctl daemon-reload || exit 1
@@ -131,7 +124,7 @@ start_process() {
     read_run
     if is_main_there && [ ! -e "$dir/stopped" ]; then
         refuse_other
-        grant "$epoch"
+        grant
         report no "$main" "$epoch"
     fi
     command -v setsid > /dev/null || fail "the node has neither systemd nor setsid"
@@ -146,7 +139,8 @@ start_process() {
     stage "$dir/guard" "$guard_text"
     watch_with "$watch_process_text"
     commit "$dir/env" "$dir/guard" "$dir/meta" "$dir/launch" "$dir/supervise"
-    grant "$wanted_epoch"
+    read_marks
+    grant
     rm -f "$dir/stopped" "$dir/run" "$dir/fence"
     # The first setsid leads a session, so the second one has to fork and returns at once: unlike
     # with `&`, the agent then does not inherit that INT and QUIT are ignored.
@@ -178,6 +172,7 @@ START: Final = (
     + LOCK
     + FILES
     + MARKS
+    + GRANT
     + _PREPARE
     + _SYSTEMD
     + _PROCESS

@@ -200,7 +200,7 @@ def test_a_running_copy_of_another_role_is_not_taken_for_the_one_that_is_started
 
 
 def test_once_a_stop_has_answered_no_promotion_brings_the_copy_back(machine):
-    agents = [Agent(shell_agent(SLEEPS).spec, n) for n in range(10)]
+    agents = [Agent(shell_agent(SLEEPS).spec, n) for n in range(6)]
     for epoch in (1, 2):
         starts = [start(agent, epoch=epoch, role="standby") for agent in agents]
         assert all(done.ok for done in at_once(machine, starts))
