@@ -74,6 +74,22 @@ class Session(Protocol):
         """Run without a deadline and give its output as it comes; leaving ends it on the node."""
         ...
 
+    async def feed(
+        self,
+        command: Command,
+        chunks: AsyncIterator[bytes],
+        *,
+        timeout_seconds: float,
+        sudo: bool | None = None,
+    ) -> Completed:
+        """Run to its end as `run` does, with a standard input that is written as it is taken.
+
+        What `chunks` raises ends the command on the node and is raised. The command has to know
+        by itself whether its input is whole: where we die, it ends early. It is read no further
+        once the command has ended.
+        """
+        ...
+
     async def http(self, request: HttpRequest) -> HttpResponse:
         """Ask a loopback server of the node. CommandFailed when nothing answers."""
         ...

@@ -7,6 +7,7 @@ import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final, cast
 
 from asyncssh import ChannelOpenError, SSHClientChannel, SSHClientSession
@@ -45,6 +46,8 @@ class Execution(SSHClientSession[bytes]):
         self.settled: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
         self.noise = bytearray()  # of the login shell's start-up file, on stdout
+        self._taking = asyncio.Event()  # the other end takes what is written
+        self._taking.set()
         self._own = False
         self._limit = limit
         self._discarded = 0
@@ -86,6 +89,22 @@ class Execution(SSHClientSession[bytes]):
         self._discarded += size
         if self._discarded > DISCARD_LIMIT and not self.settled.done():
             self.settled.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._taking.clear()
+
+    def resume_writing(self) -> None:
+        self._taking.set()
+
+    async def write(self, chunks: AsyncIterator[bytes]) -> None:
+        """Write the standard input, no faster than it is taken, and its end."""
+        with suppress(BrokenPipeError):  # it has ended without reading all of it
+            async for chunk in chunks:
+                await self._taking.wait()
+                if self.channel is not None:
+                    self.channel.write(chunk)
+            if self.channel is not None:
+                self.channel.write_eof()
 
     def exit_status_received(self, status: int) -> None:
         self.exit_status = status

@@ -68,8 +68,23 @@ class SshSession:
         async with self._connection.places:
             return await self._run(command, timeout_seconds, sudo)
 
+    async def feed(
+        self,
+        command: Command,
+        chunks: AsyncIterator[bytes],
+        *,
+        timeout_seconds: float,
+        sudo: bool | None = None,
+    ) -> Completed:
+        async with self._place_soon():
+            return await self._run(command, timeout_seconds, sudo, chunks)
+
     async def _run(
-        self, command: Command, timeout_seconds: float | None, sudo: bool | None
+        self,
+        command: Command,
+        timeout_seconds: float | None,
+        sudo: bool | None,
+        chunks: AsyncIterator[bytes] | None = None,
     ) -> Completed:
         limit = timeout_seconds or self._settings.command_timeout_seconds
         seconds = max(1, math.ceil(limit))
@@ -77,14 +92,17 @@ class SshSession:
         line = timed(command.argv, seconds=seconds, sudo=as_root)
         execution = Execution(limit=self._settings.output_limit)
         try:
-            await self._start(execution, line, command.stdin or b"")
+            stdin = (command.stdin or b"") if chunks is None else None
+            await self._start(execution, line, stdin)
             async with asyncio.timeout(seconds + _NEWS_SECONDS):
+                if chunks is not None:
+                    await _written(execution, chunks)
                 await execution.settled
         except TimeoutError:
             if await self._end(execution, as_root):
                 raise self._timed_out(command, seconds) from None
             raise self._unknown(command, "it did not end in time") from None
-        except asyncio.CancelledError:
+        except BaseException:  # cancelled, or there is no more to feed it with
             await self._end(execution, as_root)
             raise
         if not execution.ended.done():
@@ -299,6 +317,18 @@ class SshSession:
             f"{self.node}: the end of `{_short(command)}` was not seen: {why}",
             hint="look at the node before running it again",
         )
+
+
+async def _written(execution: Execution, chunks: AsyncIterator[bytes]) -> None:
+    """Write the standard input, until all is written or the command has ended without it."""
+    writing = asyncio.ensure_future(execution.write(chunks))
+    try:
+        await asyncio.wait((writing, execution.settled), return_when=asyncio.FIRST_COMPLETED)
+        if writing.done():
+            await writing
+    finally:
+        if writing.cancel():
+            await asyncio.wait((writing,))
 
 
 def _was_timed_out(completed: Completed, seconds: int) -> bool:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import time
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,59 @@ async def test_a_stream_of_a_command_that_ends_has_an_end(place: Place) -> None:
             return b"".join([chunk.data async for chunk in chunks])
 
     assert await place.do(listen) == b"".join(b"%d\n" % n for n in range(1, 20001))
+
+
+async def test_what_a_command_is_fed_arrives_with_its_end(place: Place) -> None:
+    pieces = [os.urandom(300_000) for _ in range(20)]
+
+    async def given() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    done = await place.do(lambda s: s.feed(Command("sha256sum"), given(), timeout_seconds=30))
+    assert done.stdout.split()[0].decode() == hashlib.sha256(b"".join(pieces)).hexdigest()
+
+
+async def test_a_command_is_fed_no_faster_than_it_reads(place: Place) -> None:
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield bytes(1024**2)
+
+    script = "head -c 5000000 >/dev/null; sleep 0.5; exit 3"
+    command = Command("sh", "-c", script)
+    done = await place.do(lambda s: s.feed(command, endless(), timeout_seconds=30))
+    assert done.exit_status == 3
+    assert 5 <= taken < 20
+
+
+async def test_when_there_is_nothing_more_to_feed_it_with_a_command_is_ended(
+    place: Place, mark: str
+) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"some"
+        while not place.processes_with(mark):
+            await asyncio.sleep(0.05)
+        raise CommandFailed("the other end broke off")
+
+    command = Command("sh", "-c", f"cat; sleep {mark}")
+    with pytest.raises(CommandFailed, match="the other end broke off"):
+        await place.do(lambda s: s.feed(command, broken(), timeout_seconds=30))
+    assert await place.gone(mark)
+
+
+async def test_past_its_deadline_a_command_that_is_fed_is_ended(place: Place, mark: str) -> None:
+    async def stuck() -> AsyncIterator[bytes]:
+        yield b"some"
+        await asyncio.Event().wait()
+
+    command = Command("sh", "-c", f"cat >/dev/null; sleep {mark}")
+    with pytest.raises(CommandTimeout):
+        await place.do(lambda s: s.feed(command, stuck(), timeout_seconds=1))
+    assert await place.gone(mark)
 
 
 async def test_many_commands_at_once_share_the_connection(place: Place) -> None:

@@ -79,6 +79,16 @@ class FakeSession:
     def stream(self, command: Command, *, sudo: bool | None = None) -> Any:
         raise NotImplementedError
 
+    async def feed(
+        self,
+        command: Command,
+        chunks: AsyncIterator[bytes],
+        *,
+        timeout_seconds: float,
+        sudo: bool | None = None,
+    ) -> Completed:
+        raise NotImplementedError
+
     async def upload(self, source: Path, target: str) -> Transferred:
         raise NotImplementedError
 
