@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import math
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ from phoenixctl.demo.load_targets import Endpoints, Listed, Targets
 MESSAGE_TIMEOUT_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 15.0
 _AGAIN_SECONDS: Final = 0.01
+_END_SECONDS: Final = 1.0  # for messages that nobody takes, once the load is told to end
 _RUSH: Final = 128  # messages that waited and are sent at once
 # Answers of a server that did not take the message; another may.
 _REFUSED: Final = frozenset((429, 503))
@@ -57,35 +59,39 @@ async def run_load(
     tally = Tally(loop.time())
     if isinstance(targets, Sequence):
         targets = Listed(targets)
-    sender = _Sender(targets, body, tally, _Patience(patience_seconds, stop))
+    patience = _Patience(patience_seconds)
+    sender = _Sender(targets, body, tally, patience)
     watching = asyncio.create_task(_watch(tally, every_seconds, watch))
     pending: set[asyncio.Task[None]] = set()
-    for index in itertools.count():
-        offset = index / rate_per_second
-        if seconds is not None and offset >= seconds:
-            break
-        await _sleep_until(tally.started + offset, stop)
-        if stop.is_set():
-            break
-        task = asyncio.create_task(sender.send(tally.started + offset))
-        pending.add(task)
-        task.add_done_callback(pending.discard)
-    await asyncio.gather(*pending)
-    watching.cancel()
-    sender.close()
+    try:
+        for index in itertools.count():
+            offset = index / rate_per_second
+            if seconds is not None and offset >= seconds:
+                break
+            await _sleep_until(tally.started + offset, stop)
+            if stop.is_set():
+                patience.until = loop.time() + _END_SECONDS
+                break
+            task = asyncio.create_task(sender.send(tally.started + offset))
+            pending.add(task)
+            task.add_done_callback(pending.discard)
+        await asyncio.gather(*pending)
+    finally:
+        for task in (watching, *pending):
+            task.cancel()
+        sender.close()
     return tally.report(loop.time(), every_seconds)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Patience:
-    """How long a message is offered again; not at all once the load has been told to end."""
+    """How long a message is offered again, and at most `until`."""
 
     seconds: float
-    stop: asyncio.Event
+    until: float = math.inf
 
     def lasts(self, due: float) -> bool:
-        now = asyncio.get_running_loop().time()
-        return now < due + self.seconds and not self.stop.is_set()
+        return asyncio.get_running_loop().time() < min(due + self.seconds, self.until)
 
 
 class _Sender:

@@ -19,10 +19,11 @@ from typing import Any
 class Running:
     process: subprocess.Popen[str]
     port: int
+    address: str = "127.0.0.1"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, dict[str, Any]]:
         """The status and JSON of one request on a connection of its own."""
@@ -32,7 +33,7 @@ class Running:
     def ask_raw(
         self, method: str, path: str, body: bytes = b""
     ) -> tuple[int, bytes, http.client.HTTPMessage]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection(self.address, self.port, timeout=10)
         try:
             connection.request(method, path, body)
             response = connection.getresponse()
@@ -75,6 +76,6 @@ def agent(state: Path, *options: str, **contract: str) -> Iterator[Running]:
             assert process.stdout is not None
             # `counter-0 active on port 40123, count 0`
             words = process.stdout.readline().replace(",", "").split()
-            yield Running(process, int(words[4]))
+            yield Running(process, int(words[4]), contract.get("ADDRESS", "127.0.0.1"))
         finally:
             process.kill()
