@@ -45,7 +45,7 @@ from tests.conformance.record_story import (
     runs,
 )
 
-LEASE = 1.0
+LEASE = 2.0  # seconds; a machine that is busy may not run a holder for the half of it
 _PREFIXES = itertools.count()
 
 
@@ -355,7 +355,7 @@ async def test_a_holder_of_another_machine_is_watched_by_our_own_clock(
     with pytest.raises(Locked, match="runs `gone`") as locked:
         async with records.changing("new"):
             pytest.fail("it may live")
-    assert "free 1 s after its last sign of life" in locked.value.hint
+    assert f"free {LEASE:g} s after its last sign of life" in locked.value.hint
     holder = await records.holder()
     assert holder is not None
     assert holder.live is True
