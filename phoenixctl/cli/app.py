@@ -57,6 +57,12 @@ COMMANDS: Final = {
     "rebalance": Entry(
         "Change", "rebalance", "Move a few agents, those that gain most, to even out the fleet."
     ),
+    "playbook": Entry(
+        "Change",
+        "playbook",
+        "Run playbooks: steps in YAML, a few nodes or agents after the others.",
+        group=True,
+    ),
     "history": Entry(
         "Change", "history", "Show what was done to the fleet, and by whom.", group=True
     ),

@@ -48,12 +48,12 @@ def change(
 
     async def story(parts: Parts) -> ExitCode:
         if not kept:
-            await _finish_cut_off(run, parts, dry_run=dry_run, wait=wait)
+            await finish_cut_off(run, parts, dry_run=dry_run, wait=wait)
         plan = await make(parts)
         read = kept and not dry_run
         if not read and not approve(run, plan, yes=yes, dry_run=dry_run, ask_always=ask_always):
             return _not_carried_out(plan, dry_run=dry_run)
-        report = await carry_out(run, parts, plan, _manner(parts, manner, wait))
+        report = await carry_out(run, parts, plan, manner_for(parts, manner, wait))
         if run.output.for_programs:
             run.emit("report", lambda: report_document(report), lambda _console: None)
         else:
@@ -117,7 +117,7 @@ async def carry_out(run: Run, parts: Parts, plan: Plan, manner: Manner) -> Repor
             )
 
 
-async def _finish_cut_off(run: Run, parts: Parts, *, dry_run: bool, wait: float) -> None:
+async def finish_cut_off(run: Run, parts: Parts, *, dry_run: bool, wait: float) -> None:
     """What a run that was killed has left gets its end before anything else is planned."""
     from phoenixctl.workflows.recover import recover
 
@@ -167,7 +167,7 @@ def _watcher(run: Run, shown: Progress) -> Watcher:
     return Watcher(on_step=on_step, on_recovered=on_recovered, on_wait=on_wait)
 
 
-def _manner(parts: Parts, manner: Manner | None, wait: float) -> Manner:
+def manner_for(parts: Parts, manner: Manner | None, wait: float) -> Manner:
     from dataclasses import replace
 
     from phoenixctl.workflows.means import ORDINARY

@@ -83,6 +83,7 @@ class Parts:
 
     def means(self) -> Means:
         """What a change is carried out with; it finds in the record what left the configuration."""
+        from phoenixctl.cli.here import OperatorsMachine
         from phoenixctl.planning.known import is_configured
         from phoenixctl.workflows.means import Means
 
@@ -103,6 +104,7 @@ class Parts:
             read=read_file,
             by=self.by,
             routers=self.routers,
+            here=OperatorsMachine(self.reach),
         )
 
     async def know_recorded_nodes(self) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 from phoenixctl.model.moving import Way
 from phoenixctl.model.names import AgentId, NodeName
+from phoenixctl.model.playbook import EVERYWHERE, Play, Task
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -30,6 +31,18 @@ class Action(StrEnum):
     UNPROTECT = "unprotect node"
     DESTROY = "destroy node"
     FORGET = "forget node"
+    # Of playbooks.
+    EXEC = "run command"
+    COPY = "copy file"
+    WAIT = "await metric"
+    APPROVE = "give approval"
+    NOTIFY = "send notice"
+    ROTATE = "rotate key"
+
+
+OF_PLAYBOOKS: Final = frozenset(
+    {Action.EXEC, Action.COPY, Action.WAIT, Action.APPROVE, Action.NOTIFY, Action.ROTATE}
+)
 
 
 class Risk(StrEnum):
@@ -71,7 +84,9 @@ class Step:
     `relies_on` has a fingerprint of each thing whose state the plan took for granted, by address
     (`planning.fingerprint`); a step whose things have changed since is stale. With `instance` it
     is about that one of a provider, which no record has: another machine may have the node's name.
-    A migration is from `source` to `node`.
+    A migration is from `source` to `node`. `stage` is the step of a playbook that it comes from,
+    `task` what it does when it is about no agent's place; `node` is EVERYWHERE for what is about
+    no single one.
     """
 
     action: Action
@@ -89,19 +104,25 @@ class Step:
     instance: str = ""  # its provider's id
     source: NodeName | None = None  # of a migration
     way: Way | None = None  # of a migration
+    stage: str = ""
+    task: Task | None = None
 
     @property
     def key(self) -> str:
         """`start agent ingest-0@web-1`: unique in a plan, the same in every run."""
         if self.instance:
             return f"{self.action} {self.node} ({self.instance})"
+        if self.task is not None:
+            return f"{self.action} {self.stage}@{self.node}"
         return f"{self.action} {f'{self.agent}@' if self.agent else ''}{self.node}"
 
     @property
     def address(self) -> str:
-        """What it is about: `agent.ingest-0`, `node.web-1` or `instance.i-0abc`."""
+        """What it is about: `agent.ingest-0`, `node.web-1`, `instance.i-0abc`, or `fleet`."""
         if self.instance:
             return f"instance.{self.instance}"
+        if self.node == EVERYWHERE:
+            return "fleet"
         return f"agent.{self.agent}" if self.agent else f"node.{self.node}"
 
 
@@ -165,3 +186,4 @@ class Plan:
     sizes: Mapping[str, int] = field(
         default_factory=lambda: MappingProxyType({})
     )  # by pool, wanted
+    play: Play | None = None  # of a playbook

@@ -13,6 +13,7 @@ from typing import Final
 
 from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.model.plan import Action, Plan, Step
+from phoenixctl.model.playbook import EVERYWHERE
 from phoenixctl.model.snapshot import AgentState, NodeObservation, Snapshot
 from phoenixctl.model.state import State
 from phoenixctl.planning.copies import ALIVE
@@ -85,6 +86,8 @@ def stale(steps: Iterable[Step], snapshot: Snapshot, state: State) -> tuple[str,
 def _relied_on(step: Step, snapshot: Snapshot) -> Iterator[str]:
     if step.instance:  # its node's name may be another machine's
         yield step.address
+        return
+    if step.node == EVERYWHERE:
         return
     if step.agent is not None:
         if step.action not in _ABOUT_AGENTS:

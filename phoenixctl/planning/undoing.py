@@ -21,7 +21,9 @@ from phoenixctl.planning.known import is_configured
 
 _ENDS_NODE: Final = (Action.DESTROY, Action.FORGET)
 # Nobody misses what they did: a copy that had failed was put away, a node that goes was marked.
-_LOSES_NOTHING: Final = (Action.JOIN, Action.STOP, Action.RESTART)
+_LOSES_NOTHING: Final = (
+    Action.JOIN, Action.STOP, Action.RESTART, Action.WAIT, Action.APPROVE, Action.NOTIFY,
+)  # fmt: skip
 
 
 @dataclass

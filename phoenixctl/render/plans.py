@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
 from rich.console import Console
 from rich.text import Text
 
 from phoenixctl.model.plan import Action, Change, Cost, Plan, Risk, Step
+from phoenixctl.model.playbook import EVERYWHERE
 from phoenixctl.render.gather import fold
 from phoenixctl.render.neutral import one_line
 from phoenixctl.render.plan_groups import Group, groups
@@ -29,6 +31,12 @@ _SIGN: Final = {
     Action.UNPROTECT: ("~", "cyan"),
     Action.DESTROY: ("-", "red"),
     Action.FORGET: ("-", "yellow"),
+    Action.EXEC: (">", "cyan"),
+    Action.COPY: (">", "cyan"),
+    Action.WAIT: ("?", "cyan"),
+    Action.APPROVE: ("?", "magenta"),
+    Action.NOTIFY: ("!", "cyan"),
+    Action.ROTATE: ("~", "yellow"),
 }
 _NEW: Final = frozenset({Action.START, Action.CREATE, Action.JOIN})
 # Of the others the line says it all: what is cordoned was not, what is stopped is gone.
@@ -130,6 +138,9 @@ def words(step: Step) -> str:
     """`start agent ingest-0 on web-1`, `cordon node web-1`, `destroy node web-3 (i-0abc)`."""
     if step.instance:
         return one_line(step.key)
+    if step.task is not None:
+        where = "" if step.node == EVERYWHERE else f" on {step.node}"
+        return f"{step.action} {one_line(step.stage)}{where}"
     if step.agent is None:
         pool = f" in pool {step.pool}" if step.action is Action.CREATE else ""
         return f"{step.action} {step.node}{pool}"
@@ -204,6 +215,8 @@ def _step_document(step: Step) -> Mapping[str, Any]:
         "risk": step.risk.value,
         "after": list(step.after),
         "grace_seconds": step.grace_seconds,
+        "stage": step.stage or None,
+        "task": step.task and {"kind": type(step.task).__name__.lower(), **asdict(step.task)},
         "spec_digest": step.spec_digest or None,
         "changes": [
             {"name": c.name, "before": c.before, "after": c.after, "known": c.known}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+_USES_ONE: Final = r"\$\{[a-z][a-z0-9_]*\}"
 
 
 def json_schema() -> dict[str, Any]:
@@ -16,13 +18,34 @@ def json_schema() -> dict[str, Any]:
     """
     from phoenixctl.settings.models import Root
 
-    schema = _tidy(Root.model_json_schema(by_alias=True))
-    _write_defaults(schema, Root)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "phoenixctl.yaml",
-        **schema,
-    }
+    return _schema_of(Root, "phoenixctl.yaml")
+
+
+def playbook_schema() -> dict[str, Any]:
+    """JSON Schema of a playbook. A parameter, `${name}`, may stand for any value."""
+    from phoenixctl.settings.playbook_sections import PlaybookRoot
+
+    schema: dict[str, Any] = _with_parameters(_schema_of(PlaybookRoot, "phoenixctl playbook"))
+    return schema
+
+
+def _schema_of(root: type[BaseModel], title: str) -> dict[str, Any]:
+    schema = _tidy(root.model_json_schema(by_alias=True))
+    _write_defaults(schema, root)
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, "title": title, **schema}
+
+
+def _with_parameters(part: Any) -> Any:
+    """Every scalar may also be a text in which a parameter is used."""
+    if isinstance(part, list):
+        return [_with_parameters(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    below = {key: _with_parameters(value) for key, value in part.items()}
+    if part.get("type") in ("integer", "number", "boolean") or "enum" in part or "pattern" in part:
+        return {"anyOf": [below, {"type": "string", "pattern": _USES_ONE}]}
+    return below
 
 
 def _tidy(part: Any, *, names: bool = False) -> Any:

@@ -186,6 +186,11 @@ class Connections:
         if process is not None:
             _terminate(process)
 
+    def trust(self, hop: Hop) -> Trust:
+        """What is known about a host as its files are now, also for connections to come."""
+        self._indexes.clear()
+        return self._trust(hop)
+
     def _trust(self, hop: Hop) -> Trust:
         sources = (hop.known_hosts, hop.host_keys, hop.revoked_keys)
         index = self._indexes.get(sources)

@@ -15,6 +15,7 @@ from phoenixctl.model.outcome import Failed, Outcome, Succeeded, Unknown
 from phoenixctl.ports.reach import Job, Reach
 from phoenixctl.ssh.connect import Connections, close_all
 from phoenixctl.ssh.fanout import fan_out
+from phoenixctl.ssh.learn import learn, unlearn_others
 from phoenixctl.ssh.route import Hop, Routes
 from phoenixctl.ssh.session import SshSession
 from phoenixctl.ssh.ssh_config import SshConfig
@@ -98,6 +99,22 @@ class SshReach(Reach):
             deadline_seconds=self._settings.run_timeout_seconds,
             on_outcome=on_outcome,
         )
+
+    def learn(self, name: NodeName, public: str) -> None:
+        """Also take this host key for the node's; it is written into its known_hosts file.
+
+        CommandFailed when it cannot be: see `ssh.learn`.
+        """
+        hop = self._routes.to(self._nodes[name])
+        learn(self._connections.trust(hop), public)
+        self._connections.trust(hop)
+
+    def unlearn_others(self, name: NodeName, public: str) -> int:
+        """Take no other key of its type for the node's; how many lines were taken out."""
+        hop = self._routes.to(self._nodes[name])
+        gone = unlearn_others(self._connections.trust(hop), public)
+        self._connections.trust(hop)
+        return gone
 
     async def aclose(self) -> None:
         """Let commands that were cut short be ended, then close every connection."""

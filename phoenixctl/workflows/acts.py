@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phoenixctl.model.plan import Action
+from phoenixctl.model.plan import OF_PLAYBOOKS, Action
 from phoenixctl.ports.reach import Session
 from phoenixctl.workflows.agents import Lifecycle
 from phoenixctl.workflows.carry import Act
@@ -11,13 +11,14 @@ from phoenixctl.workflows.provision import Provision
 from phoenixctl.workflows.reap import Reap
 from phoenixctl.workflows.reboot import Reboot
 from phoenixctl.workflows.retire import Retire
+from phoenixctl.workflows.tasks import Tasks
 from phoenixctl.workflows.work import Trail, Work
 
 
 def acts(work: Work, health: Health | None = None) -> Act:
     """The act for every action; with `health`, no agent is taken down while too few are ready."""
     lifecycle, provision, retire = Lifecycle(work), Provision(work), Retire(work)
-    reap = Reap(work)
+    reap, tasks = Reap(work), Tasks(work)
 
     async def on_its_node(trail: Trail) -> str:
         async def job(session: Session) -> str:
@@ -36,6 +37,7 @@ def acts(work: Work, health: Health | None = None) -> Act:
         Action.DESTROY: destroy,
         Action.FORGET: retire.forget,
         Action.REBOOT: Reboot(work),
+        **dict.fromkeys(OF_PLAYBOOKS, tasks),
     }
 
     async def act(trail: Trail) -> str:

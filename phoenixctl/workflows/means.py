@@ -10,6 +10,7 @@ from typing import Final
 from phoenixctl.model.fleet import Fleet, SecretRef
 from phoenixctl.model.plan import Step
 from phoenixctl.ports.clock import Clock
+from phoenixctl.ports.here import Here
 from phoenixctl.ports.provider import Provider
 from phoenixctl.ports.reach import Reach
 from phoenixctl.ports.records import Holder, Records, Unfinished
@@ -22,7 +23,8 @@ class Means:
     """The fleet as configured, and the ways to its nodes, providers, routers and records.
 
     `providers` go by pool name. `secret` finds a secret's value on the operator's side, `read` a
-    file there, by its path as the configuration has it. `by` is who does it all.
+    file there, by its path as the configuration has it. `by` is who does it all, `here` is their
+    own machine.
     """
 
     fleet: Fleet
@@ -34,6 +36,7 @@ class Means:
     read: Callable[[str], bytes]
     by: str
     routers: Mapping[str, Router] = field(default_factory=lambda: MappingProxyType({}))
+    here: Here | None = None
 
 
 @dataclass(frozen=True, slots=True)

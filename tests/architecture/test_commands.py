@@ -13,7 +13,7 @@ from phoenixctl.cli.app import COMMANDS
 MUTATING = {
     "nodes cordon", "nodes uncordon", "nodes drain", "agents start", "agents stop",
     "agents restart", "exec", "cp", "apply", "scale", "rollback", "refresh", "state restore",
-    "nodes protect", "nodes unprotect", "nodes reboot", "rebalance",
+    "nodes protect", "nodes unprotect", "nodes reboot", "rebalance", "playbook run",
 }  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def test_the_tree_is_the_one_that_operators_know() -> None:
         "agents logs", "config check", "config show", "config schema", "demo up", "demo down",
         "demo load", "demo slow", "demo run", "plan", "show", "history ls", "history show",
         "lock ls", "lock break", "state show", "state pull", "state doctor", "explain", "place",
-        "placement stats",
+        "placement stats", "playbook ls", "playbook show", "playbook schema", "playbook plan",
     }  # fmt: skip
 
 

@@ -1,0 +1,87 @@
+"""What one run of a playbook works with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from phoenixctl.planning.playbook import batch_of
+
+if TYPE_CHECKING:
+    from phoenixctl.cli.compose import Parts
+    from phoenixctl.cli.run import Run
+    from phoenixctl.model.playbook import Batch, Play, Playbook
+    from phoenixctl.planning.playbook_moves import Moves
+    from phoenixctl.workflows.look import Look
+
+_SHOWN: Final = 4  # names of a batch
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a playbook is to be run. `approved` are steps that wait for a yes and have it."""
+
+    yes: bool = False
+    dry_run: bool = False
+    restart: bool = False
+    approved: frozenset[str] = frozenset()
+    lock_wait_seconds: float = 0.0
+
+
+@dataclass
+class Scene:
+    """What one run of a playbook works with, and looks at when it plans."""
+
+    run: Run
+    parts: Parts
+    playbook: Playbook
+    wishes: Wishes
+    play: Play
+
+    async def look(self) -> Look:
+        from phoenixctl.cli.planned import looked
+        from phoenixctl.workflows.observe import FULL
+
+        return await looked(self.parts, depth=FULL)
+
+    def moves(self, seen: Look) -> Moves:
+        from phoenixctl.cli.compose import read_file
+        from phoenixctl.planning.config_digest import config_digest
+        from phoenixctl.planning.playbook_moves import Moves
+        from phoenixctl.workflows.bootstrap import bootstrap_digests
+
+        configured = self.parts.configured
+        return Moves(
+            configured,
+            seen.fleet,
+            seen.state,
+            seen.inventory,
+            config_digest(configured),
+            bootstrap_digests(configured, read_file),
+        )
+
+    def batch(self, names: Iterable[str], without: Iterable[str]) -> Batch:
+        gone = set(without)
+        return batch_of([name for name in names if name not in gone], self.playbook)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the batch that is at it."""
+        return self.play.batches[self.play.batch]
+
+    @property
+    def which(self) -> str:
+        """`batch 2 of 5 (web-2)`."""
+        of = f"batch {self.play.batch + 1} of {len(self.play.batches)}"
+        names = self.names
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        return f"{of} ({', '.join(names[:_SHOWN])}{more})" if names else of
+
+    def title(self, what: str) -> str:
+        return f"playbook {self.playbook.name}: {what}"
+
+
+def silent(seen: Look) -> set[str]:
+    """The nodes that do not answer."""
+    return {str(node.name) for node in seen.snapshot.unobserved()}
