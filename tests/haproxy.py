@@ -102,8 +102,17 @@ class RunningHAProxy:
         self.stop()
         self.start()
 
-    def router(self, door: Door | None = None, **settings: float) -> HAProxy:
-        own = RouterSettings("lb", RouterKind.HAPROXY, str(self.socket), **settings)  # type: ignore[arg-type]
+    def router(
+        self, door: Door | None = None, *, spec: str = "agent", **settings: float
+    ) -> HAProxy:
+        """What speaks to it; its one backend is that of the spec."""
+        own = RouterSettings(
+            "lb",
+            RouterKind.HAPROXY,
+            str(self.socket),
+            {spec: BACKEND},
+            **settings,  # type: ignore[arg-type]
+        )
         return HAProxy(own, door or LocalDoor(str(self.socket)), RealClock())
 
 
@@ -115,9 +124,10 @@ class Server:
     port: int = 0
     takes_seconds: float = 0.0
     in_hand: int = 0
+    address: str = "127.0.0.1"
 
     def member(self, weight: int = 100) -> Member:
-        return Member(self.name, "127.0.0.1", self.port, weight)
+        return Member(self.name, self.address, self.port, weight)
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self.name)
@@ -154,8 +164,8 @@ class Talks:
 
         return serve
 
-    async def at_port(self, talk: Talk, port: int = 0) -> int:
-        server = await asyncio.start_server(self.as_is(talk), "127.0.0.1", port)
+    async def at_port(self, talk: Talk, port: int = 0, address: str = "127.0.0.1") -> int:
+        server = await asyncio.start_server(self.as_is(talk), address, port)
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
@@ -181,10 +191,10 @@ async def talking() -> AsyncIterator[Talks]:
 
 @asynccontextmanager
 async def serving(*servers: Server) -> AsyncIterator[None]:
-    """The servers listen, each at a free port of its own."""
+    """The servers listen, each at its port, or at a free one."""
     async with talking() as talks:
         for server in servers:
-            server.port = await talks.at_port(server.answer, server.port)
+            server.port = await talks.at_port(server.answer, server.port, server.address)
         yield
 
 

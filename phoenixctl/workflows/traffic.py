@@ -22,7 +22,7 @@ from phoenixctl.ports.router import Router
 _UP_SECONDS: Final = 15.0
 _UP_CHECKS: Final = 5  # so many more of a member's checks may pass
 # A router that does not say whether anybody is idle has got the news by then.
-_UNSEEN_SECONDS: Final = 1.0
+_UNSEEN_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from phoenixctl.model.fleet import Fleet, Node, SecretRef
 from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.model.plan import Action, Basis, Plan, Step
 from phoenixctl.model.state import AgentRecord
+from phoenixctl.ports.router import Router
 from phoenixctl.workflows.apply import Means
 from phoenixctl.workflows.means import ORDINARY, Manner
 from phoenixctl.workflows.work import Trail, Work
@@ -35,6 +36,7 @@ class Site:
     clock: FakeClock = field(default_factory=FakeClock)
     files: Mapping[str, bytes] = field(default_factory=dict)
     secret: Callable[[SecretRef], str] = lambda ref: f"value of {ref.name}"
+    routers: Mapping[str, Router] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.reach = FakeReach({})
@@ -51,6 +53,7 @@ class Site:
             secret=self.secret,
             read=lambda path: self.files[path],
             by="op@here",
+            routers=self.routers,
         )
 
     def machine(self, name: str) -> Machine:
