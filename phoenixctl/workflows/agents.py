@@ -10,7 +10,6 @@ from typing import Final
 
 from phoenixctl.model.errors import CommandFailed, CommandTimeout, PhoenixError, Unreachable
 from phoenixctl.model.fleet import Agent, AgentSpec, Node
-from phoenixctl.model.hooks import Readiness
 from phoenixctl.model.names import AgentId
 from phoenixctl.model.plan import Action, Step
 from phoenixctl.model.snapshot import AgentState, Cordon
@@ -19,16 +18,15 @@ from phoenixctl.model.units import format_duration
 from phoenixctl.ports.reach import Session
 from phoenixctl.remote.agents import (
     StartResult,
-    logs_command,
     parse_start,
     parse_stop,
     start_command,
     stop_command,
 )
 from phoenixctl.remote.cordon import cordon_command, parse_cordon, uncordon_command
-from phoenixctl.workflows.health import stay_well
+from phoenixctl.workflows.health import become_ready, stay_well
 from phoenixctl.workflows.hooks import call, passes
-from phoenixctl.workflows.specs import STARTING
+from phoenixctl.workflows.specs import STARTING, without_secrets
 from phoenixctl.workflows.work import Trail, Work
 
 # What a start, a KILL, the proof that nothing is left, and the wait for another change to the same
@@ -91,7 +89,7 @@ class Lifecycle:
             return await self._started(session, trail, agent, secrets)
         except CommandFailed as error:
             # Its last words may be anything; what is recorded and shown must not hold a secret.
-            raise CommandFailed(_without(error.what, secrets), hint=error.hint) from None
+            raise CommandFailed(without_secrets(error.what, secrets), hint=error.hint) from None
 
     async def _started(
         self, session: Session, trail: Trail, agent: Agent, secrets: Mapping[str, str]
@@ -110,7 +108,7 @@ class Lifecycle:
         self._record_start(session, trail, agent, started)
         ready = spec.ready if self.work.manner.wait_ready else None
         if ready is not None:
-            await self._await_ready(session, agent, ready)
+            await become_ready(session, self.work, agent, ready)
         took = format_duration(clock.monotonic() - begun)
         routed = await self._admit(session, agent, started.epoch)
         if self.work.manner.wait_ready and trail.step.action is not Action.START:
@@ -126,28 +124,6 @@ class Lifecycle:
         known = started.digest in self.work.state.specs
         specs = {} if known else {started.digest: agent.spec}
         trail.changed(Patch(agents={agent.id: record}, specs=specs, epochs={agent.id: None}))
-
-    async def _await_ready(self, session: Session, agent: Agent, readiness: Readiness) -> None:
-        clock = self.work.means.clock
-        deadline = clock.monotonic() + readiness.within_seconds
-        while not await passes(session, readiness.check, agent.id, agent.port, self.work.fleet):
-            if clock.monotonic() >= deadline:
-                last = await self._last_words(session, agent.id)
-                raise CommandFailed(
-                    f"{agent.id} was started on {session.node} and is not ready after"
-                    f" {format_duration(readiness.within_seconds)}{last}",
-                    hint=f"phoenixctl agents logs {agent.id}",
-                )
-            await asyncio.sleep(readiness.every_seconds)
-
-    async def _last_words(self, session: Session, agent: AgentId) -> str:
-        node = self._node(session)
-        command = logs_command(agent, node, self.work.fleet.name, lines=3, follow=False)
-        try:
-            output = (await session.run(command)).stdout.decode("utf-8", "replace").strip()
-        except PhoenixError:
-            return ""
-        return f"; its last words: {output}" if output else ""
 
     async def _admit(self, session: Session, agent: Agent, epoch: int) -> str:
         """Into traffic, once it is ready."""
@@ -246,7 +222,8 @@ class Lifecycle:
         except TimeoutError:
             return f"was not drained within {format_duration(limit)}"
         except (CommandFailed, CommandTimeout) as error:
-            return f"could not be drained ({_without(str(error), self._secrets_found(spec))})"
+            told = without_secrets(str(error), self._secrets_found(spec))
+            return f"could not be drained ({told})"
         return f"drained in {format_duration(clock.monotonic() - begun)}"
 
     def _secrets_found(self, spec: AgentSpec) -> Mapping[str, str]:
@@ -263,11 +240,3 @@ class Lifecycle:
 
 def _told(words: Iterable[str]) -> str:
     return ", ".join(word for word in words if word)
-
-
-def _without(text: str, secrets: Mapping[str, str]) -> str:
-    """The text with every secret in it blotted out."""
-    for value in sorted(secrets.values(), key=len, reverse=True):
-        if value:
-            text = text.replace(value, "***")
-    return text

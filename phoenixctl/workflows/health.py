@@ -10,14 +10,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from phoenixctl.model.errors import CommandFailed
+from phoenixctl.model.errors import CommandFailed, PhoenixError
 from phoenixctl.model.fleet import Agent, AgentSpec
+from phoenixctl.model.hooks import Readiness
 from phoenixctl.model.names import AgentId, NodeName, agent_id
 from phoenixctl.model.outcome import Succeeded
 from phoenixctl.model.plan import Action, Plan, Step
 from phoenixctl.model.units import format_duration
 from phoenixctl.ports.reach import Session
-from phoenixctl.remote.agents import alive_command, parse_alive
+from phoenixctl.remote.agents import alive_command, logs_command, parse_alive
 from phoenixctl.workflows.hooks import passes
 from phoenixctl.workflows.specs import STARTING, parts
 from phoenixctl.workflows.work import Work
@@ -115,6 +116,29 @@ async def is_well(session: Session, work: Work, agent: Agent) -> bool:
     return await _pid(session, work, agent) is not None
 
 
+async def become_ready(
+    session: Session,
+    work: Work,
+    agent: Agent,
+    readiness: Readiness,
+    *,
+    every_seconds: float | None = None,
+) -> None:
+    """Wait until it is ready, looking as often as its spec says. CommandFailed with its last words
+    when it is not in time."""
+    clock = work.means.clock
+    deadline = clock.monotonic() + readiness.within_seconds
+    while not await passes(session, readiness.check, agent.id, agent.port, work.fleet):
+        if clock.monotonic() >= deadline:
+            last = await _last_words(session, work, agent.id)
+            raise CommandFailed(
+                f"{agent.id} was started on {session.node} and is not ready after"
+                f" {format_duration(readiness.within_seconds)}{last}",
+                hint=f"phoenixctl agents logs {agent.id}",
+            )
+        await asyncio.sleep(readiness.every_seconds if every_seconds is None else every_seconds)
+
+
 async def stay_well(session: Session, work: Work, agent: Agent, pid: int) -> None:
     """Look on for the time that the rollout asks for. CommandFailed when the agent's process ends
     in it, also when it is started again, or when it is not ready any more."""
@@ -135,6 +159,16 @@ async def stay_well(session: Session, work: Work, agent: Agent, pid: int) -> Non
                 f"{agent.id} was started and {what} for {format_duration(lived())}",
                 hint=f"phoenixctl agents logs {agent.id}",
             )
+
+
+async def _last_words(session: Session, work: Work, agent: AgentId) -> str:
+    node = work.fleet.nodes[session.node]
+    command = logs_command(agent, node, work.fleet.name, lines=3, follow=False)
+    try:
+        output = (await session.run(command)).stdout.decode("utf-8", "replace").strip()
+    except PhoenixError:
+        return ""
+    return f"; its last words: {output}" if output else ""
 
 
 async def _pid(session: Session, work: Work, agent: Agent) -> int | None:

@@ -14,7 +14,7 @@ from phoenixctl.model.snapshot import AgentObservation
 from phoenixctl.model.state import Patch, State
 from phoenixctl.remote.agents import spec_digest
 
-STARTING: Final = frozenset({Action.START, Action.RESTART, Action.UPDATE})
+STARTING: Final = frozenset({Action.START, Action.RESTART, Action.UPDATE, Action.MIGRATE})
 
 
 class Specs:
@@ -100,3 +100,11 @@ def parts(agent: AgentId) -> tuple[str, int]:
     """The name of an agent's specification, and which of its instances it is."""
     name, _, ordinal = agent.rpartition("-")
     return name, int(ordinal)
+
+
+def without_secrets(text: str, secrets: Mapping[str, str]) -> str:
+    """The text with every secret in it blotted out."""
+    for value in sorted(secrets.values(), key=len, reverse=True):
+        if value:
+            text = text.replace(value, "***")
+    return text
