@@ -166,14 +166,13 @@ def _assembled(
     for number, section in enumerate(root.rollback):
         if section.approve is not None:
             report(("rollback", number, "approve"), "nobody is asked while things are taken back")
-    most = root.max_failures
     return Playbook(
         name=path.stem,
         description=root.description or "",
         parameters=parameters,
         on=on,
         serial=tuple(s if isinstance(s, Share) else Share(count=s) for s in root.serial),
-        max_failures=most if isinstance(most, Share) else Share(count=most),
+        max_failures=root.max_failures,
         steps=steps,
         rollback=rollback,
     )

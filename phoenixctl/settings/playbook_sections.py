@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from phoenixctl.model import playbook
+from phoenixctl.model import fleet, playbook
 from phoenixctl.model.plan import Stopping
 from phoenixctl.model.reading import AgentMetric, Metric
 from phoenixctl.model.rules import Goal
@@ -42,6 +42,7 @@ def _read_bound(value: object) -> object:
 
 
 _EMPTY: Final = EMPTY_MAPPING
+NONE: Final = fleet.Share(count=0)
 _PARAMETER: Final = r"[a-z][a-z0-9_]*"
 ParameterName = Annotated[
     str, text("a parameter's name of lower-case letters, digits and underscores", _PARAMETER)
@@ -169,7 +170,7 @@ class PlaybookRoot(Section):
         "How many nodes or agents at a time: 3, 10%, or one for each batch: [1, 25%].",
         default=[1],
     )
-    max_failures: Share = key("So many may fail before the rest is not begun: 3 or 10%.", default=0)
+    max_failures: Share = key("So many may fail; with more, the rest is not begun.", default=NONE)
     steps: Annotated[list[StepSection], EMPTY_LIST] = items("What is done, in this order.")
     rollback: Annotated[list[StepSection], EMPTY_LIST] = items(
         "What is done with a batch in which something has failed."
