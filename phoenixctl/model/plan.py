@@ -31,6 +31,7 @@ class Action(StrEnum):
     UNPROTECT = "unprotect node"
     DESTROY = "destroy node"
     FORGET = "forget node"
+    ROUTE = "set members"
     # Of playbooks.
     EXEC = "run command"
     COPY = "copy file"
@@ -86,7 +87,7 @@ class Step:
     is about that one of a provider, which no record has: another machine may have the node's name.
     A migration is from `source` to `node`. `stage` is the step of a playbook that it comes from,
     `task` what it does when it is about no agent's place; `node` is EVERYWHERE for what is about
-    no single one.
+    no single one. `router` is the backend of a router that it is about, `lb/ingest`.
     """
 
     action: Action
@@ -106,6 +107,7 @@ class Step:
     way: Way | None = None  # of a migration
     stage: str = ""
     task: Task | None = None
+    router: str = ""
 
     @property
     def key(self) -> str:
@@ -114,13 +116,18 @@ class Step:
             return f"{self.action} {self.node} ({self.instance})"
         if self.task is not None:
             return f"{self.action} {self.stage}@{self.node}"
+        if self.router:
+            return f"{self.action} {self.router}"
         return f"{self.action} {f'{self.agent}@' if self.agent else ''}{self.node}"
 
     @property
     def address(self) -> str:
-        """What it is about: `agent.ingest-0`, `node.web-1`, `instance.i-0abc`, or `fleet`."""
+        """What it is about: `agent.ingest-0`, `node.web-1`, `instance.i-0abc`, `router.lb/ingest`,
+        or `fleet`."""
         if self.instance:
             return f"instance.{self.instance}"
+        if self.router:
+            return f"router.{self.router}"
         if self.node == EVERYWHERE:
             return "fleet"
         return f"agent.{self.agent}" if self.agent else f"node.{self.node}"

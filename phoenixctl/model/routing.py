@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from phoenixctl.model.errors import PhoenixError
 from phoenixctl.model.names import AgentId, NodeName
 
 HEAVIEST: Final = 256  # the largest weight a router takes; 0 is none of the traffic
@@ -130,6 +131,33 @@ class Reconciled:
 
     commands: tuple[str, ...] = ()
     busy: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BackendStatus:
+    """A backend as it is and as it should be; with an `error` one of both is not known."""
+
+    name: str
+    specs: tuple[str, ...]
+    seen: tuple[SeenMember, ...] = ()
+    wanted: tuple[Member, ...] = ()
+    error: PhoenixError | None = None
+
+    @property
+    def as_wanted(self) -> bool:
+        """Whether the members are those that it should have; they may be down all the same."""
+        now = {one.member.name: one.member for one in self.seen}
+        return self.error is None and now == {member.name: member for member in self.wanted}
+
+
+@dataclass(frozen=True, slots=True)
+class RouterStatus:
+    """A router as it answers; with an `error` nothing else is known of it."""
+
+    settings: RouterSettings
+    facts: RouterFacts | None = None
+    backends: tuple[BackendStatus, ...] = ()
+    error: PhoenixError | None = None
 
 
 @dataclass(frozen=True, slots=True)

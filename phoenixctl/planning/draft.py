@@ -19,7 +19,7 @@ _ORDER: Final = {
         (
             Action.UNPROTECT, Action.CREATE, Action.JOIN, Action.PROTECT, Action.UNCORDON,
             Action.CORDON, Action.STOP, Action.START, Action.UPDATE, Action.RESTART, Action.DRAIN,
-            Action.REBOOT, Action.DESTROY, Action.FORGET,
+            Action.REBOOT, Action.DESTROY, Action.FORGET, Action.ROUTE,
         )
     )
 }  # fmt: skip

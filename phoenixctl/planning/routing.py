@@ -12,13 +12,18 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from phoenixctl.model.names import AgentId
+from phoenixctl.model.plan import Action, Change, Plan, Step
+from phoenixctl.model.playbook import EVERYWHERE
 from phoenixctl.model.routing import (
+    BackendStatus,
     Member,
     MemberState,
     RouterSettings,
+    RouterStatus,
     SeenMember,
     member_name,
 )
+from phoenixctl.planning.order import by_name
 
 _NAME: Final = re.compile(r"((.+)-[0-9]+)(?:\.([0-9]+))?", re.ASCII)
 
@@ -107,6 +112,59 @@ def wanted_members(
         elif one.held and (heir := _heir(one, spots, specs)) is not None:
             members.append(_placed(one, heir, settings))
     return tuple(sorted(members, key=lambda member: member.name))
+
+
+def plan_routes(statuses: Iterable[RouterStatus]) -> Plan:
+    """A step for each backend whose members are not as they should be."""
+    steps: list[Step] = []
+    unchanged: list[str] = []
+    warnings: list[str] = []
+    for router in statuses:
+        name = router.settings.name
+        if router.error is not None:
+            warnings.append(f"{name}: {router.error.what}")
+        for backend in router.backends:
+            of = f"{name}/{backend.name}"
+            if backend.error is not None:
+                warnings.append(f"{of}: {backend.error.what}")
+            elif backend.as_wanted:
+                unchanged.append(f"{of} has its {len(backend.seen)} members")
+            else:
+                steps.append(_route(of, backend))
+    return Plan("reconcile routers", tuple(steps), tuple(unchanged), tuple(warnings))
+
+
+def _route(of: str, backend: BackendStatus) -> Step:
+    return Step(
+        Action.ROUTE,
+        EVERYWHERE,
+        None,
+        "its members are not those that run",
+        changes=member_changes(backend),
+        router=of,
+    )
+
+
+def member_changes(backend: BackendStatus) -> tuple[Change, ...]:
+    """What becomes of each member that is not as it should be."""
+    now = {one.member.name: one for one in backend.seen}
+    then = {member.name: member for member in backend.wanted}
+    found = []
+    for name in sorted(now.keys() | then.keys(), key=by_name):
+        before = member_words(now[name].member, held=now[name].held) if name in now else None
+        after = member_words(then[name]) if name in then else None
+        if name not in now or name not in then or now[name].member != then[name]:
+            found.append(Change(name, before, after))
+    return tuple(found)
+
+
+def member_words(member: Member, *, held: bool = False) -> str:
+    """`10.0.0.1:8080 weight 100`, and its state unless it is ready."""
+    if held:
+        return "requests wait"
+    host = f"[{member.address}]" if ":" in member.address else member.address
+    state = "" if member.state is MemberState.READY else f" {member.state}"
+    return f"{host}:{member.port} weight {member.weight}{state}"
 
 
 def _heir(one: SeenMember, spots: Spots, specs: Collection[str]) -> Spot | None:

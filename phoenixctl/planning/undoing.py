@@ -20,9 +20,11 @@ from phoenixctl.planning.draft import Draft
 from phoenixctl.planning.known import is_configured
 
 _ENDS_NODE: Final = (Action.DESTROY, Action.FORGET)
-# Nobody misses what they did: a copy that had failed was put away, a node that goes was marked.
+# Nobody misses what they did: a copy that had failed was put away, a node that goes was marked,
+# routers were told what runs.
 _LOSES_NOTHING: Final = (
     Action.JOIN, Action.STOP, Action.RESTART, Action.WAIT, Action.APPROVE, Action.NOTIFY,
+    Action.ROUTE,
 )  # fmt: skip
 
 

@@ -63,11 +63,12 @@ def depths(steps: Sequence[Step]) -> Mapping[str, int]:
 
 def _alike(step: Step) -> tuple[object, ...]:
     """What steps of one group have in common; the nodes named in a reason may differ. Instances
-    have no names to fold: each is read by itself."""
+    and backends have no names to fold: each is read by itself."""
     names = {step.node, step.agent}
     reason = _NAMES_IN_TEXT.sub(lambda m: "*" if m[0] in names else m[0], step.reason)
     changes, stays = step.changes, step.inverse is None
-    return step.action, step.risk, step.pool, step.instance, reason, changes, stays
+    alone = step.instance or step.router
+    return step.action, step.risk, step.pool, alone, reason, changes, stays
 
 
 def _common_reason(steps: Sequence[Step]) -> str:

@@ -31,6 +31,7 @@ _SIGN: Final = {
     Action.UNPROTECT: ("~", "cyan"),
     Action.DESTROY: ("-", "red"),
     Action.FORGET: ("-", "yellow"),
+    Action.ROUTE: ("~", "cyan"),
     Action.EXEC: (">", "cyan"),
     Action.COPY: (">", "cyan"),
     Action.WAIT: ("?", "cyan"),
@@ -40,7 +41,7 @@ _SIGN: Final = {
 }
 _NEW: Final = frozenset({Action.START, Action.CREATE, Action.JOIN})
 # Of the others the line says it all: what is cordoned was not, what is stopped is gone.
-_WITH_CHANGES: Final = frozenset({Action.CREATE, Action.UPDATE, Action.RESTART})
+_WITH_CHANGES: Final = frozenset({Action.CREATE, Action.UPDATE, Action.RESTART, Action.ROUTE})
 _FOLDED_FROM: Final = 4  # so many steps that are alike are shown as one line
 _CHANGES_SHOWN: Final = 12
 
@@ -136,7 +137,7 @@ def _shown(value: str | None) -> str:
 
 def words(step: Step) -> str:
     """`start agent ingest-0 on web-1`, `cordon node web-1`, `destroy node web-3 (i-0abc)`."""
-    if step.instance:
+    if step.instance or step.router:
         return one_line(step.key)
     if step.task is not None:
         where = "" if step.node == EVERYWHERE else f" on {step.node}"
@@ -210,6 +211,7 @@ def _step_document(step: Step) -> Mapping[str, Any]:
         "node": step.node,
         "agent": step.agent,
         "instance": step.instance or None,
+        "router": step.router or None,
         "pool": step.pool or None,
         "reason": step.reason,
         "risk": step.risk.value,

@@ -11,6 +11,7 @@ from phoenixctl.workflows.provision import Provision
 from phoenixctl.workflows.reap import Reap
 from phoenixctl.workflows.reboot import Reboot
 from phoenixctl.workflows.retire import Retire
+from phoenixctl.workflows.route import Route
 from phoenixctl.workflows.tasks import Tasks
 from phoenixctl.workflows.work import Trail, Work
 
@@ -37,6 +38,7 @@ def acts(work: Work, health: Health | None = None) -> Act:
         Action.DESTROY: destroy,
         Action.FORGET: retire.forget,
         Action.REBOOT: Reboot(work),
+        Action.ROUTE: Route(work),
         **dict.fromkeys(OF_PLAYBOOKS, tasks),
     }
 

@@ -37,6 +37,7 @@ class Depth:
 
 
 FULL: Final = Depth()
+READY: Final = Depth(rates=False)  # what runs, and whether it serves
 WHAT_RUNS: Final = Depth(agents=False, rates=False)  # enough for a plan, in half the time
 
 

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Final
 
 from phoenixctl.model.errors import CommandFailed, PhoenixError, Refused
 from phoenixctl.model.fleet import Agent, Fleet
 from phoenixctl.model.names import AgentId, NodeName
-from phoenixctl.model.routing import MemberState, SeenMember
+from phoenixctl.model.routing import (
+    BackendStatus,
+    Member,
+    MemberState,
+    Reconciled,
+    RouterSettings,
+    RouterStatus,
+    SeenMember,
+)
+from phoenixctl.model.snapshot import AgentState, Snapshot
 from phoenixctl.model.units import format_duration
-from phoenixctl.planning.routing import Spot, own, with_agent, with_moved, without
+from phoenixctl.planning.routing import (
+    Spot,
+    Spots,
+    own,
+    wanted_members,
+    with_agent,
+    with_moved,
+    without,
+)
 from phoenixctl.ports.clock import Clock
 from phoenixctl.ports.router import Router
+from phoenixctl.workflows.addresses import Addresses
 
 _UP_SECONDS: Final = 15.0
 _UP_CHECKS: Final = 5  # so many more of a member's checks may pass
@@ -60,7 +77,7 @@ class Traffic:
         self._clock = clock
         # Who sends a list of members has read it before: one at a time.
         self._changing: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._numbers: dict[str, str] = {}
+        self._addresses = Addresses(fleet)
 
     def serves(self, spec_name: str) -> bool:
         """Whether any router has agents of this spec."""
@@ -167,6 +184,83 @@ class Traffic:
                 for one in (await self._own(seen, copy))[:1]:
                     await self._let_go(backend, seen, one, copy)
 
+    # All of them
+
+    async def status(self, snapshot: Snapshot) -> tuple[RouterStatus, ...]:
+        """Every router with the members that it has, and those that it should have from what is
+        seen to run; asked all at once. One that does not answer is in it as such."""
+        return tuple(
+            await asyncio.gather(
+                *(self._status(router, snapshot) for router in self._routers.values())
+            )
+        )
+
+    async def wanted(
+        self, router: str, backend: str, seen: Sequence[SeenMember], snapshot: Snapshot
+    ) -> tuple[Member, ...]:
+        """The members that a backend should have: its agents that are active and ready, where the
+        snapshot has them."""
+        settings = self._router(router).settings
+        specs = _specs(settings, backend)
+        return wanted_members(seen, await self._spots(snapshot, specs), specs, settings)
+
+    async def reconcile(self, router: str, backend: str, snapshot: Snapshot) -> Reconciled:
+        """Make a backend's members those that it should have."""
+        to = _Backend(self._router(router), backend)
+        async with self._alone(to) as seen:
+            members = await self.wanted(router, backend, seen, snapshot)
+            return await to.router.reconcile(backend, members)
+
+    async def _status(self, router: Router, snapshot: Snapshot) -> RouterStatus:
+        settings = router.settings
+        try:
+            facts = await router.facts()
+        except PhoenixError as error:
+            return RouterStatus(settings, error=error)
+        backends = [
+            await self._backend_status(router, name, snapshot)
+            for name in sorted(set(settings.backends.values()))
+        ]
+        return RouterStatus(settings, facts, tuple(backends))
+
+    async def _backend_status(self, router: Router, name: str, snapshot: Snapshot) -> BackendStatus:
+        settings = router.settings
+        specs = _specs(settings, name)
+        try:
+            seen = await router.members(name)
+            wanted = await self.wanted(settings.name, name, seen, snapshot)
+        except PhoenixError as error:
+            return BackendStatus(name, specs, error=error)
+        return BackendStatus(name, specs, seen, wanted)
+
+    async def _spots(self, snapshot: Snapshot, specs: Collection[str]) -> Spots:
+        """Where the agents of these specs are. One that starts, or is not ready just now, or is
+        about to be replaced, stays what it is."""
+        serve: list[Spot] = []
+        unsure: list[Spot] = []
+        for seen in snapshot.agents():
+            if seen.spec_name not in specs or seen.port is None or seen.role != "active":
+                continue
+            kind = None
+            if seen.state is AgentState.RUNNING and seen.ready is not False and not seen.held:
+                kind = serve
+            elif seen.state in (AgentState.RUNNING, AgentState.STARTING, AgentState.UNKNOWN):
+                kind = unsure
+            if kind is not None:
+                address = await self._addresses.of(seen.node)
+                kind.append(Spot(seen.id, seen.epoch, address, seen.port))
+        dark = set()
+        for node in snapshot.unobserved():
+            with suppress(CommandFailed):
+                dark.add(await self._addresses.of(node.name))
+        return Spots(tuple(serve), tuple(unsure), frozenset(dark))
+
+    def _router(self, name: str) -> Router:
+        found = self._routers.get(name)
+        if found is None:
+            raise CommandFailed(f"router {name} is not in the configuration any more")
+        return found
+
     # One backend
 
     @asynccontextmanager
@@ -244,7 +338,7 @@ class Traffic:
         """Requests that wait for the agent go to it."""
         port = copy.port if copy.port is not None else self._port_of(copy)
         if port is not None:
-            spot = Spot(copy.agent, 0, await self._address(copy.node), port)
+            spot = Spot(copy.agent, 0, await self._addresses.of(copy.node), port)
             members = with_moved(seen, one.member.name, spot, backend.router.settings)
             await backend.router.reconcile(backend.name, members)
 
@@ -274,7 +368,7 @@ class Traffic:
                 yield _Backend(router, backend)
 
     async def _own(self, seen: Sequence[SeenMember], copy: _Copy) -> tuple[SeenMember, ...]:
-        return own(seen, copy.agent, await self._address(copy.node), copy.port)
+        return own(seen, copy.agent, await self._addresses.of(copy.node), copy.port)
 
     async def _spot(self, agent: Agent, node: NodeName, epoch: int) -> Spot:
         if agent.port is None:
@@ -282,40 +376,15 @@ class Traffic:
                 f"{agent.id} has no port that requests could be sent to",
                 hint=f"give agents.{agent.spec.name} a `port`",
             )
-        return Spot(agent.id, epoch, await self._address(node), agent.port)
+        return Spot(agent.id, epoch, await self._addresses.of(node), agent.port)
 
     def _port_of(self, copy: _Copy) -> int | None:
         spec = self._fleet.agents.get(copy.spec)
         return None if spec is None else spec.port_of(int(copy.agent.rpartition("-")[2]))
 
-    async def _address(self, name: NodeName) -> str:
-        """Where routers reach the node's agents, in numbers: they take nothing else."""
-        node = self._fleet.nodes.get(name)
-        if node is None:
-            raise CommandFailed(f"{name} is not in the fleet any more")
-        address = node.agent_address or node.address
-        if address not in self._numbers:
-            found = await _resolved(address)
-            if found is None:
-                raise CommandFailed(
-                    f"{name}: {address} is neither an address in numbers nor a name that resolves"
-                    " here, so no router can be told where its agents are",
-                    hint=f"give node {name} an `agent_address`",
-                )
-            self._numbers[address] = found
-        return self._numbers[address]
 
-
-async def _resolved(address: str) -> str | None:
-    """The address in numbers, always the same one of several; IPv4 before IPv6."""
-    with suppress(ValueError):
-        return str(ip_address(address))
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(address, None)
-    except (OSError, UnicodeError):
-        return None
-    numbers = {ip_address(str(entry[4][0]).partition("%")[0]) for entry in found}
-    return str(min(numbers, key=lambda one: (one.version, int(one)))) if numbers else None
+def _specs(settings: RouterSettings, backend: str) -> tuple[str, ...]:
+    return tuple(sorted(spec for spec, name in settings.backends.items() if name == backend))
 
 
 def _all_of(errors: Sequence[PhoenixError]) -> PhoenixError:
