@@ -26,6 +26,7 @@ from phoenixctl.remote.agents import (
 from phoenixctl.remote.cordon import cordon_command, parse_cordon, uncordon_command
 from phoenixctl.workflows.health import become_ready, stay_well
 from phoenixctl.workflows.hooks import call, passes
+from phoenixctl.workflows.restore import Restore
 from phoenixctl.workflows.specs import STARTING, without_secrets
 from phoenixctl.workflows.work import Trail, Work
 
@@ -95,27 +96,33 @@ class Lifecycle:
         self, session: Session, trail: Trail, agent: Agent, secrets: Mapping[str, str]
     ) -> str:
         spec, clock = agent.spec, self.work.means.clock
-        begun = clock.monotonic()
+        begun, epoch = clock.monotonic(), self.work.epoch(agent.id) + 1
+        restore = Restore(self.work)
+        restored = await restore.before(session, trail, agent, epoch)
         command = start_command(
             agent,
             self._node(session),
             self.work.fleet.name,
             env={},
             secrets=secrets,
-            epoch=self.work.epoch(agent.id) + 1,
+            epoch=epoch,
+            restore_from=None if restored is None else restored.path,
         )
         started = parse_start(await session.run(command, timeout_seconds=MARGIN_SECONDS))
         self._record_start(session, trail, agent, started)
-        ready = spec.ready if self.work.manner.wait_ready else None
+        waits = self.work.manner.wait_ready or (restored is not None and spec.restore is not None)
+        ready = spec.ready if waits else None
         if ready is not None:
             await become_ready(session, self.work, agent, ready)
+        if restored is not None:
+            await restore.after(session, agent, restored, serves=ready is not None)
         took = format_duration(clock.monotonic() - begun)
         routed = await self._admit(session, agent, started.epoch)
         if self.work.manner.wait_ready and trail.step.action is not Action.START:
             await stay_well(session, self.work, agent, started.pid)
-        if not started.changed:
-            return _told(("was running", routed))
-        return _told((f"{'started' if ready is None else 'ready'} in {took}", routed))
+        how = f"{'started' if ready is None else 'ready'} in {took}"
+        origin = "" if restored is None else restored.words
+        return _told((how if started.changed else "was running", origin, routed))
 
     def _record_start(
         self, session: Session, trail: Trail, agent: Agent, started: StartResult
@@ -189,9 +196,10 @@ class Lifecycle:
         completed = await session.run(command, timeout_seconds=grace + MARGIN_SECONDS)
         stopped = parse_stop(completed)
         self._record_stop(trail, agent)
-        if not stopped.changed:
-            return "was stopped"
-        return f"{stopped.how} in {format_duration(stopped.seconds)}, nothing left"
+        how = f"{stopped.how} in {format_duration(stopped.seconds)}, nothing left"
+        lost = self.work.manner.purge and spec.checkpoints is not None
+        forgotten = await Restore(self.work).forget(agent) if lost else ""
+        return _told((how if stopped.changed else "was stopped", forgotten))
 
     def _record_stop(self, trail: Trail, agent: AgentId) -> None:
         record = self.work.state.agents.get(agent)

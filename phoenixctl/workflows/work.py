@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from phoenixctl.model.state import NO_CHANGE, Patch, State, combined
 from phoenixctl.ports.provider import Note
 from phoenixctl.ports.reach import Job
 from phoenixctl.ports.records import Operation
+from phoenixctl.workflows.keeping import Listing
 from phoenixctl.workflows.means import Manner, Means
 from phoenixctl.workflows.observe import WHAT_RUNS, observe
 from phoenixctl.workflows.specs import STARTING, Specs
@@ -67,6 +69,7 @@ class Work:
             means.reach.add(recorded[name])
         self.specs = Specs(means.fleet, specs, lambda: operation.state)
         self.traffic = Traffic(self.fleet, means.routers, means.clock)
+        self.listing: asyncio.Task[Listing] | None = None  # of checkpoints, when it is asked for
         self.saw(Snapshot(means.fleet.name, 0.0, "", {}))
 
     @property
