@@ -45,6 +45,7 @@ async def planned(
     """The difference of what is wanted and what there is, with what it relies on."""
     from dataclasses import replace
 
+    from phoenixctl.cli.checkpoints import with_checkpoints
     from phoenixctl.model.plan import Action
     from phoenixctl.planning.fingerprint import with_fingerprints
 
@@ -55,6 +56,7 @@ async def planned(
         measured = await observed(parts, seen.snapshot.nodes, depth=FULL)
         seen = replace(seen, snapshot=measured)
         plan = _difference(parts, seen, scope(seen.fleet), guards)
+        plan = await with_checkpoints(parts, plan, seen.fleet, seen.snapshot, seen.state)
     return with_fingerprints(replace(plan, title=title), seen.snapshot, seen.state)
 
 

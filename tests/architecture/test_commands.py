@@ -12,8 +12,8 @@ from phoenixctl.cli.app import COMMANDS
 
 MUTATING = {
     "nodes cordon", "nodes uncordon", "nodes drain", "agents start", "agents stop",
-    "agents restart", "exec", "cp", "apply", "scale", "rollback", "refresh", "state restore",
-    "nodes protect", "nodes unprotect", "nodes reboot", "rebalance", "playbook run",
+    "agents restart", "agents checkpoint", "exec", "cp", "apply", "scale", "rollback", "refresh",
+    "state restore", "nodes protect", "nodes unprotect", "nodes reboot", "rebalance", "playbook run",
 }  # fmt: skip
 
 

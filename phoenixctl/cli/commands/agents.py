@@ -108,6 +108,7 @@ def start(
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> ExitCode:
+    from phoenixctl.cli.checkpoints import with_checkpoints
     from phoenixctl.cli.planned import relying
     from phoenixctl.planning.lifecycle import plan_start
     from phoenixctl.workflows.means import Manner
@@ -119,6 +120,8 @@ def start(
         # Where agents go depends on rates and response times as well.
         snapshot = await _seen(parts, None)
         plan = plan_start(wanted, parts.fleet, snapshot, assume_dead=dead, on=node)
+        state = await parts.records.read()
+        plan = await with_checkpoints(parts, plan, parts.fleet, snapshot, state)
         return await relying(parts, plan, snapshot)
 
     manner = Manner(wait_ready=not no_wait)
@@ -174,6 +177,25 @@ def restart(
         return await relying(parts, plan_restart(wanted, snapshot, at_once=at_once), snapshot)
 
     return change(run, make, yes=yes or bool(agents), dry_run=dry_run, lock_wait=lock_wait)
+
+
+@command(app, "checkpoint", help="Keep a checkpoint of each agent on other nodes, when it is due.")
+def checkpoint(
+    run: Run,
+    *,
+    agents: Names = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also when the last one is not old enough.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say which are due, and where they would go.")
+    ] = False,
+) -> ExitCode:
+    from phoenixctl.cli.checkpoints import checkpoint_agents
+
+    return run.within(
+        lambda parts: checkpoint_agents(run, parts, agents or (), force=force, dry_run=dry_run)
+    )
 
 
 @command(app, "logs", help="Show what agents wrote; -f follows.")
