@@ -13,7 +13,8 @@ from phoenixctl.cli.app import COMMANDS
 MUTATING = {
     "nodes cordon", "nodes uncordon", "nodes drain", "agents start", "agents stop",
     "agents restart", "agents checkpoint", "exec", "cp", "apply", "scale", "rollback", "refresh",
-    "state restore", "nodes protect", "nodes unprotect", "nodes reboot", "rebalance", "playbook run",
+    "state restore", "nodes protect", "nodes unprotect", "nodes reboot", "rebalance",
+    "playbook run",
 }  # fmt: skip
 
 
