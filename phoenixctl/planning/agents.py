@@ -16,6 +16,7 @@ from phoenixctl.planning.draft import Draft
 from phoenixctl.planning.making import Making
 from phoenixctl.planning.needs import Needs, Placed
 from phoenixctl.planning.order import by_name
+from phoenixctl.planning.proof import unproven
 from phoenixctl.planning.seating import Seating
 from phoenixctl.planning.starting import fits_nowhere
 
@@ -38,6 +39,8 @@ def draft_agents(needs: Needs, making: Making, seating: Seating) -> Mapping[str,
             continue
         known_as = (address for agent in agents for address in about(agent))
         making.draft.warn(left_alone(nodes, agents), *known_as)
+    for agent, nodes in needs.unproven:
+        making.draft.warn(unproven(agent, nodes, making.leases), *about(agent.id))
     making.draft.notes += seating.notes()
     return drafting.kept
 

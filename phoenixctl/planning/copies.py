@@ -15,8 +15,14 @@ ALIVE: Final = frozenset(
 )
 
 
+STANDBY: Final = "standby"
+
+
 class Copies:
-    """The agents of a snapshot by id. An agent has several copies when it was on several nodes."""
+    """The agents of a snapshot by id. An agent has several copies when it was on several nodes.
+
+    A standby is a copy that does no work: it is found, and never counts as the agent's being alive.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._found: dict[AgentId, list[AgentObservation]] = {}
@@ -28,7 +34,7 @@ class Copies:
         return self._found.get(agent, ())
 
     def alive(self, agent: AgentId) -> list[AgentObservation]:
-        return [seen for seen in self.of(agent) if seen.state in ALIVE]
+        return [a for a in self.of(agent) if a.state in ALIVE and a.role != STANDBY]
 
     def present(self, agent: AgentId) -> AgentObservation:
         """The copy of an agent that holds a place; there is one."""
@@ -48,35 +54,52 @@ def latest_first(found: Iterable[AgentObservation]) -> list[AgentObservation]:
 
 
 class Hidden:
-    """Nodes that do not answer: what was found nowhere may run on one of them."""
+    """Nodes that do not answer: what was found nowhere may run on one of them.
 
-    def __init__(self, silent: Iterable[NodeName], nodes: Mapping[NodeName, Node]) -> None:
+    For singletons others count, if `for_singletons` names them: that somebody takes a node for dead
+    is no proof, that its provider has stopped it is one.
+    """
+
+    def __init__(
+        self,
+        silent: Iterable[NodeName],
+        nodes: Mapping[NodeName, Node],
+        *,
+        for_singletons: Iterable[NodeName] | None = None,
+    ) -> None:
         self._silent = {name: nodes[name] for name in silent}
-        self._by_rule: dict[tuple[tuple[str, ...], ...], tuple[NodeName, ...]] = {}
+        self._for_singletons = self._silent
+        if for_singletons is not None:
+            self._for_singletons = {name: nodes[name] for name in for_singletons}
+        self._by_rule: dict[tuple[object, ...], tuple[NodeName, ...]] = {}
 
     def may_hold(self, spec: AgentSpec, recorded: NodeName | None = None) -> tuple[NodeName, ...]:
         """The silent nodes on which an agent of this spec could be: those that it may be on, and
         that on which it is recorded, as the spec may have said something else before."""
-        rule = (spec.pools, spec.nodes)
+        silent = self._for_singletons if spec.singleton else self._silent
+        rule = (spec.pools, spec.nodes, spec.singleton)
         if rule not in self._by_rule:
             self._by_rule[rule] = tuple(
-                name for name, node in self._silent.items() if misplaced(spec, node) is None
+                name for name, node in silent.items() if misplaced(spec, node) is None
             )
         found = self._by_rule[rule]
-        if recorded is None or recorded not in self._silent or recorded in found:
+        if recorded is None or recorded not in silent or recorded in found:
             return found
         return (*found, recorded)
 
 
-def silent_nodes(snapshot: Snapshot, fleet: Fleet, dead: Iterable[NodeName]) -> Hidden:
-    """Those of a snapshot that nobody vouches for to be dead."""
-    gone = set(dead)
-    names = [
-        name
-        for name, seen in snapshot.nodes.items()
-        if isinstance(seen, NodeUnobserved) and name not in gone
-    ]
-    return Hidden(names, fleet.nodes)
+def silent_nodes(
+    snapshot: Snapshot, fleet: Fleet, dead: Iterable[NodeName], fenced: Iterable[NodeName] = ()
+) -> Hidden:
+    """Those of a snapshot that nobody vouches for to be dead; of the `fenced` it is certain."""
+    certain = set(fenced)
+    gone = certain | set(dead)
+    silent = [name for name, seen in snapshot.nodes.items() if isinstance(seen, NodeUnobserved)]
+    return Hidden(
+        [name for name in silent if name not in gone],
+        fleet.nodes,
+        for_singletons=[name for name in silent if name not in certain],
+    )
 
 
 def left_alone(nodes: Sequence[NodeName], agents: Iterable[AgentId]) -> str:

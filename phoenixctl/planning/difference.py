@@ -31,6 +31,7 @@ from phoenixctl.planning.orphans import (
     orphans_of,
     record_is_lost,
 )
+from phoenixctl.planning.proof import NO_LEASES, Leases, relying_on_lease
 from phoenixctl.planning.rollout import Group, roll
 from phoenixctl.planning.scope import Scope, check_names, narrow
 from phoenixctl.planning.seating import Seating
@@ -50,6 +51,7 @@ def plan_changes(
     bootstrap_digests: Mapping[str, str],
     scope: Scope = _EVERYTHING,
     guards: Guards | None = None,
+    leases: Leases = NO_LEASES,
 ) -> Plan:
     """The steps that make the fleet as configured, and what forbids them.
 
@@ -64,12 +66,12 @@ def plan_changes(
     fates = fates_of(view.fleet, state, view.snapshot, view.members, scope, orphans=view.orphans)
     draft = Draft(warnings=fates.warnings, notes=fates.notes)
     ground = prepare(draft, fates, fleet.pools, bootstrap_digests, scope.assume_dead)
-    needs, kept = _draft_agents(view, scope, draft, ground)
+    needs, kept = _draft_agents(view, scope, draft, ground, leases)
     complete(draft, ground)
     keep_nodes(draft, kept)
     narrow(draft, scope, view.fleet, view.copies, view.orphans)
     roll(draft, dict(_groups(view, needs, fates)))
-    steps = draft.in_order()
+    steps = tuple(relying_on_lease(step, needs.lapsed) for step in draft.in_order())
     return Plan(
         title="destroy" if scope.destroy else "apply",
         steps=steps,
@@ -131,16 +133,16 @@ def _drift(view: _View, scope: Scope) -> tuple[Drift, ...]:
 
 
 def _draft_agents(
-    view: _View, scope: Scope, draft: Draft, ground: Ground
+    view: _View, scope: Scope, draft: Draft, ground: Ground, leases: Leases
 ) -> tuple[Needs, Mapping[str, Sequence[str]]]:
     digests = Digests()
     wanted: tuple[Agent, ...] = () if scope.destroy else view.fleet.instances()
     silent, fenced = _silent(view, scope, ground)
     needs = needs_of(
         wanted, view.fleet, view.state, view.copies, digests,
-        leaving=ground.leaving, silent=silent, destroy=scope.destroy,
+        leaving=ground.leaving, silent=silent, leases=leases, destroy=scope.destroy,
     )  # fmt: skip
-    making = Making(draft, view.fleet, view.state, ground, view.copies, digests, fenced)
+    making = Making(draft, view.fleet, view.state, ground, view.copies, digests, fenced, leases)
     seating = Seating(replace(view.fleet, nodes=ground.nodes), dict(ground.stands))
     return needs, draft_agents(needs, making, seating)
 
@@ -148,18 +150,30 @@ def _draft_agents(
 def _silent(view: _View, scope: Scope, ground: Ground) -> tuple[Hidden, Hidden]:
     """Nodes on which agents may run that nobody sees, and those of them that are destroyed."""
     nodes, seen = view.fleet.nodes, view.snapshot.nodes
+    everyone = view.members.everyone()
     fenced = [name for name, leaving in ground.leaving.items() if leaving.silent]
-    empty = {
-        member.name for pool in view.members.created.values() for member in pool if member.fresh
-    }
-    empty |= view.members.gone_names() | scope.assume_dead | set(fenced)
+    empty = {m.name for pool in view.members.created.values() for m in pool if m.fresh}
+    empty |= view.members.gone_names() | scope.fenced | set(fenced)
+    # Its provider has stopped it. What starts there again first asks whether it may.
+    off = {m.name for m in everyone if m.off and m.name not in ground.returning}
     silent = [
         name
         for name in nodes
         if name not in empty and not isinstance(seen.get(name), NodeObservation)
     ]
-    destroyed = [name for name in fenced if name not in scope.assume_dead]
-    return Hidden(silent, nodes), Hidden(destroyed, nodes)
+    dead = scope.assume_dead
+    return (
+        Hidden(
+            [name for name in silent if name not in dead],
+            nodes,
+            for_singletons=[name for name in silent if name not in off],
+        ),
+        Hidden(
+            [name for name in fenced if name not in dead],
+            nodes,
+            for_singletons=[name for name in fenced if name not in scope.fenced],
+        ),
+    )
 
 
 def _groups(view: _View, needs: Needs, fates: Fates) -> Iterator[tuple[str, Group]]:

@@ -13,7 +13,7 @@ from phoenixctl.model.plan import Action, Breach, Plan, Stopping
 from phoenixctl.model.snapshot import AgentObservation, AgentState, NodeObservation, Snapshot
 from phoenixctl.model.state import State
 from phoenixctl.planning import steps
-from phoenixctl.planning.copies import ALIVE, Copies, Hidden
+from phoenixctl.planning.copies import ALIVE, STANDBY, Copies, Hidden
 from phoenixctl.planning.digests import Digests
 from phoenixctl.planning.draft import Draft
 from phoenixctl.planning.ground import Ground, Leaving
@@ -25,6 +25,7 @@ from phoenixctl.planning.order import in_order
 from phoenixctl.planning.rollout import Group, roll
 from phoenixctl.planning.seating import Seating
 from phoenixctl.planning.starting import fits_nowhere
+from phoenixctl.planning.ways import said_of_way
 
 _SHOWN = 5
 
@@ -151,7 +152,7 @@ class Emptying:
         stopped."""
         self._line_up()
         for key, step in self.draft.steps.items():
-            if self.grace_seconds is not None and step.action is Action.DRAIN:
+            if self.grace_seconds is not None and step.action in (Action.DRAIN, Action.MIGRATE):
                 over = f"{step.reason}, with the deadline given instead of its own"
                 self.draft.steps[key] = replace(step, reason=over, grace_seconds=self.grace_seconds)
         return Plan(
@@ -175,6 +176,8 @@ class Emptying:
                 self.unchanged.append(f"{seen.id} is {seen.state}")
         elif self.stop is Stopping.ALL:
             found.ends.append((seen, f"it is {seen.state}"))
+        elif seen.role == STANDBY:
+            found.ends.append((seen, "it is a standby"))
         elif agent is None:
             found.ends.append((seen, "the configuration has no such agent any more"))
         elif away:
@@ -193,10 +196,13 @@ class Emptying:
         return self.seating.seat([_polite(agent) for agent in agents], thorough=True)
 
     def _move(self, placed: Placed, to: NodeName) -> None:
-        """How one agent comes to another node: it starts there anew, without its state."""
+        """How one agent comes to another node: it migrates, or starts there anew without its
+        state."""
         self.making.move(placed, to)
         first = placed.leaving.first if placed.leaving is not None else ()
-        self.draft.wait(f"{Action.START} {placed.agent.id}@{to}", first)
+        start = f"{Action.START} {placed.agent.id}@{to}"
+        if start in self.draft.steps:
+            self.draft.wait(start, first)
 
     def _start(self, placed: Placed, placement: Placement) -> None:
         """What a drain that was cut off has stopped."""
@@ -268,6 +274,9 @@ class Emptying:
         moving = {turn.subject for turns in self.draft.turns.values() for turn in turns}
         for spec in self.fleet.agents.values():
             if not any(Agent(spec, ordinal).id in moving for ordinal in range(spec.replicas)):
+                continue
+            if spec.migration is not None:
+                yield said_of_way(spec)
                 continue
             if spec.rollout.order is not Order.SURGE:
                 how = f"its old one goes first (agents.{spec.name}.rollout.order)"

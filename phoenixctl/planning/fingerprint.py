@@ -63,7 +63,12 @@ def with_fingerprints(plan: Plan, snapshot: Snapshot, state: State) -> Plan:
         return known[address]
 
     steps = (
-        replace(step, relies_on=MappingProxyType({a: look(a) for a in _relied_on(step, snapshot)}))
+        replace(
+            step,
+            relies_on=MappingProxyType(
+                {**step.relies_on, **{a: look(a) for a in _relied_on(step, snapshot)}}
+            ),
+        )
         for step in plan.steps
     )
     return replace(plan, steps=tuple(steps))
@@ -93,6 +98,8 @@ def _relied_on(step: Step, snapshot: Snapshot) -> Iterator[str]:
         if step.action not in _ABOUT_AGENTS:
             yield f"node.{step.node}"
         yield f"agent.{step.agent}@{step.node}"
+        if step.source is not None:
+            yield f"agent.{step.agent}@{step.source}"
         return
     yield f"node.{step.node}"
     seen = snapshot.nodes.get(step.node)
@@ -108,6 +115,8 @@ def _parts(address: str, snapshot: Snapshot, state: State) -> Mapping[str, str]:
         return _of_node(NodeName(name), snapshot, state)
     if kind == "instance":
         return {"taken_in": holder(name, state) or "no"}
+    if kind == "lease":  # neither the record nor a node tells; whoever starts the agent looks
+        return {}
     agent, _, node = name.partition("@")
     return _of_agent(AgentId(agent), NodeName(node), snapshot)
 

@@ -17,6 +17,7 @@ from phoenixctl.planning import steps
 from phoenixctl.planning.copies import ALIVE, Copies, latest_first, left_alone, silent_nodes
 from phoenixctl.planning.digests import Digests
 from phoenixctl.planning.lanes import before_next
+from phoenixctl.planning.proof import NO_LEASES, Leases, relying_on_lease, unproven
 from phoenixctl.planning.starting import left_behind, unplaced, why_start
 
 __all__ = ["ALIVE", "plan_restart", "plan_start", "plan_stop"]
@@ -28,16 +29,20 @@ def plan_start(
     snapshot: Snapshot,
     *,
     assume_dead: frozenset[NodeName] = frozenset(),
+    fenced: frozenset[NodeName] = frozenset(),
+    leases: Leases = NO_LEASES,
     on: NodeName | None = None,
 ) -> Plan:
     """Start what does not run: `on` that node, else where it was before, else where placement puts
     it.
 
     An agent that was found nowhere may still run on a node that does not answer. It is started
-    only when no such node could hold it, or the operator vouches that the node is dead.
+    only when no such node could hold it, or the operator vouches that the node is dead. A
+    singleton needs proof: its lease is over, or its node is `fenced`.
     """
     copies, digests = Copies(snapshot), Digests()
-    silent = silent_nodes(snapshot, fleet, assume_dead)
+    silent = silent_nodes(snapshot, fleet, assume_dead, fenced)
+    lapsed: set[AgentId] = set()
     unchanged: list[str] = []
     warnings: list[str] = []
     starting: list[Agent] = []
@@ -51,7 +56,13 @@ def plan_start(
         elif alive:
             unchanged.append(f"{agent.id} runs on {' and '.join(a.node for a in alive)}")
             warnings.extend(_warnings_about(agent, alive, digest))
-        elif where := silent.may_hold(agent.spec):
+        elif (where := silent.may_hold(agent.spec)) and agent.spec.singleton:
+            if leases.over(agent.id):
+                lapsed.add(agent.id)
+                starting.append(agent)
+            else:
+                warnings.append(unproven(agent, where, leases))
+        elif where:
             hidden.setdefault(where, []).append(agent.id)
         else:
             starting.append(agent)
@@ -59,7 +70,7 @@ def plan_start(
     gone = _giving_way(placement, copies)
     starting += [agent for agent in fleet.instances() if agent.id in gone]
     started = (s for a in starting for s in _starts(a, placement, copies, digests, gone))
-    found = [*going, *gone.values(), *started]
+    found = [*going, *gone.values(), *(relying_on_lease(step, lapsed) for step in started)]
     warnings.extend(left_alone(nodes, ids) for nodes, ids in hidden.items())
     warnings.extend(unplaced(placement, on))
     return Plan("start agents", tuple(found), tuple(unchanged), tuple(warnings))
@@ -169,7 +180,7 @@ def _starts(
     own = gone.get(agent.id)
     left: list[Step] = []
     if own is None:
-        left = left_behind(everywhere, node, f"it is failed there and starts on {node}")
+        left = left_behind(everywhere, node)
     first = [*left, *(gone[victim] for victim in placement.preempted.get(agent.id, ()))]
     start = steps.start(
         agent.id,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from phoenixctl.model.fleet import Agent, AgentSpec, Fleet, Order
+from phoenixctl.model.moving import Way
 from phoenixctl.model.names import NodeName
 from phoenixctl.model.plan import Action, Change
 from phoenixctl.model.snapshot import AgentObservation, AgentState
@@ -17,7 +18,9 @@ from phoenixctl.planning.digests import Digests
 from phoenixctl.planning.draft import Draft, Turn
 from phoenixctl.planning.ground import Ground
 from phoenixctl.planning.needs import Placed
+from phoenixctl.planning.proof import NO_LEASES, Leases
 from phoenixctl.planning.starting import left_behind, why_start
+from phoenixctl.planning.ways import way_of
 
 
 @dataclass
@@ -34,6 +37,7 @@ class Making:
     copies: Copies
     digests: Digests
     fenced: Hidden
+    leases: Leases = NO_LEASES
     _freed: dict[NodeName, list[str]] = field(default_factory=dict)
 
     def end(self, seen: AgentObservation, why: str, *, gently: bool) -> None:
@@ -46,7 +50,7 @@ class Making:
     def start(self, agent: Agent, node: NodeName) -> None:
         """Start what runs nowhere, after what is left of it elsewhere was stopped."""
         found = self.copies.of(agent.id)
-        left = left_behind(found, node, f"it is failed there and starts on {node}")
+        left = left_behind(found, node)
         record = self.state.agents.get(agent.id)
         hiding = self.fenced.may_hold(agent.spec, record.node if record else None)
         fences = (self.ground.leaving[name].ends for name in hiding)
@@ -80,6 +84,9 @@ class Making:
         agent, seen = placed.agent, placed.seen
         changed = (moved(seen.node, to), *self._changed(agent, seen))
         why, ready = f"it moves: {placed.why}", self._ready(agent, to)
+        forced = placed.leaving is not None and placed.leaving.forced
+        if agent.spec.migration is not None and not forced:
+            return self._migrate(placed, to, why, ready, changed)
         if agent.spec.rollout.order is Order.SURGE:
             first = self._start(agent, to, why, ready, changed)
             last = self.drain(placed, after=(first,))
@@ -87,7 +94,6 @@ class Making:
             first = self.drain(placed)
             last = self._start(agent, to, why, (first, *ready), changed)
         self.draft.pair(first, last)
-        forced = placed.leaving is not None and placed.leaving.forced
         self._turn(
             agent,
             (first,),
@@ -97,6 +103,32 @@ class Making:
             takes_down=agent.spec.rollout.order is not Order.SURGE,
         )
         return last if agent.spec.rollout.order is Order.SURGE else first
+
+    def _migrate(
+        self,
+        placed: Placed,
+        to: NodeName,
+        why: str,
+        ready: Iterable[str],
+        changed: tuple[Change, ...],
+    ) -> str:
+        agent, leaving = placed.agent, placed.leaving
+        first = leaving.first if leaving is not None else ()
+        # What does not serve can neither be asked for a checkpoint nor hand over to a standby.
+        way = way_of(agent.spec) if placed.healthy else Way.COLD
+        digest = self.digests.of(agent.spec)
+        step = steps.migrate(
+            placed.seen, to, way, why, digest=digest, changed=changed, after=(*first, *ready)
+        )
+        key = self.draft.add(step)
+        group, takes_down = f"agent.{agent.spec.name}", way is not Way.LIVE
+        self.draft.take_turn(
+            Turn(
+                group, agent.id, (key,), key, placed.rank,
+                down=not placed.healthy, takes_down=takes_down,
+            )
+        )  # fmt: skip
+        return key
 
     def give_way(self, placed: Placed, to: NodeName | None, starting: str) -> None:
         """Off its node for the step that starts another agent there; onto another node, if one has

@@ -56,6 +56,11 @@ class Member:
         return self.instance is not None and self.instance.phase in (Phase.STOPPING, Phase.STOPPED)
 
     @property
+    def off(self) -> bool:
+        """Its provider has stopped it for certain."""
+        return self.instance is not None and self.instance.phase is Phase.STOPPED
+
+    @property
     def interrupted(self) -> bool:
         """Its provider has said that it will take it away."""
         return (

@@ -11,9 +11,11 @@ from phoenixctl.model.snapshot import AgentObservation, AgentState
 from phoenixctl.model.state import State
 from phoenixctl.placement.filters.assigned import misplaced
 from phoenixctl.planning.addresses import spec_name
-from phoenixctl.planning.copies import ALIVE, Copies, Hidden
+from phoenixctl.planning.copies import ALIVE, STANDBY, Copies, Hidden
 from phoenixctl.planning.digests import Digests
 from phoenixctl.planning.ground import Leaving
+from phoenixctl.planning.proof import NO_LEASES, Leases
+from phoenixctl.planning.starting import is_in_the_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Needs:
     under way. `update` where they are; `surge`: the new one first, on another node. `move` off
     their node; `back`: off it and on it again when it was made anew. `end`: copies that are one too
     many, with the reason; `unwanted`: nobody asks for them. `hidden` may run on nodes that do not
-    answer. `down` are those of each spec that do not serve now."""
+    answer; of the singletons that might, those in `unproven` are not started, and those in `lapsed`
+    are, for their leases are over. `down` are those of each spec that do not serve now."""
 
     start: list[Agent] = field(default_factory=list)
     resume: list[Placed] = field(default_factory=list)
@@ -51,6 +54,8 @@ class Needs:
     end: list[tuple[AgentObservation, str]] = field(default_factory=list)
     unwanted: list[tuple[AgentObservation, str]] = field(default_factory=list)
     hidden: dict[tuple[NodeName, ...], list[AgentId]] = field(default_factory=dict)
+    unproven: list[tuple[Agent, tuple[NodeName, ...]]] = field(default_factory=list)
+    lapsed: set[AgentId] = field(default_factory=set)
     down: dict[str, set[AgentId]] = field(default_factory=dict)
 
 
@@ -68,10 +73,11 @@ def needs_of(
     *,
     leaving: Mapping[NodeName, Leaving],
     silent: Hidden,
+    leases: Leases = NO_LEASES,
     destroy: bool,
 ) -> Needs:
     """Every agent that is wanted or was found, by what it needs. `fleet` has all known nodes."""
-    sorting = _Sorting(fleet.nodes, state, copies, digests, leaving, silent)
+    sorting = _Sorting(fleet.nodes, state, copies, digests, leaving, silent, leases)
     for agent in wanted:
         sorting.wanted(agent)
     _unwanted(wanted, fleet, copies, sorting.needs, destroy=destroy)
@@ -86,6 +92,7 @@ class _Sorting:
     digests: Digests
     leaving: Mapping[NodeName, Leaving]
     silent: Hidden
+    leases: Leases
     needs: Needs = field(default_factory=Needs)
 
     def wanted(self, agent: Agent) -> None:
@@ -93,10 +100,15 @@ class _Sorting:
         if not alive:
             self._down(agent)
             record = self.state.agents.get(agent.id)
-            if hiding := self.silent.may_hold(agent.spec, record.node if record else None):
+            hiding = self.silent.may_hold(agent.spec, record.node if record else None)
+            if hiding and not agent.spec.singleton:
                 self.needs.hidden.setdefault(hiding, []).append(agent.id)
+            elif hiding and not self.leases.over(agent.id):
+                self.needs.unproven.append((agent, hiding))
             else:
                 self.needs.start.append(agent)
+                if hiding:
+                    self.needs.lapsed.add(agent.id)
             return
         kept = alive[0] if len(alive) == 1 else min(alive, key=lambda a: self._rank(agent, a))
         if len(self.copies.of(agent.id)) > 1:
@@ -136,13 +148,19 @@ class _Sorting:
         self, agent: Agent, kept: AgentObservation
     ) -> Iterable[tuple[AgentObservation, str]]:
         for seen in self.copies.of(agent.id):
-            if seen is kept or seen.state is AgentState.STOPPED:
+            if seen is kept or (seen.state is AgentState.STOPPED and not seen.held):
                 continue
-            also = "it is failed there and" if seen.state is AgentState.FAILED else "it"
-            yield seen, f"{also} runs on {kept.node}"
+            yield seen, f"{_as_it_is(seen)} runs on {kept.node}"
 
     def _down(self, agent: Agent) -> None:
         self.needs.down.setdefault(agent.spec.name, set()).add(agent.id)
+
+
+def _as_it_is(seen: AgentObservation) -> str:
+    if seen.state in ALIVE:
+        return "it is a standby there and" if seen.role == STANDBY else "it"
+    held = f"is held back there ({seen.held})" if seen.held else "is failed there"
+    return f"it {held} and"
 
 
 def _unwanted(
@@ -161,5 +179,5 @@ def _unwanted(
             count = f"{spec.replicas} replica{'' if spec.replicas == 1 else 's'}"
             why = f"{spec.name} has {count} now"
         needs.unwanted += [
-            (seen, why) for seen in found if seen.state in ALIVE or seen.state is AgentState.FAILED
+            (seen, why) for seen in found if seen.state in ALIVE or is_in_the_way(seen)
         ]

@@ -26,8 +26,9 @@ class Scope:
     `targets` and `excludes` are addresses, also as patterns: `pool.web`, `node.web-*`,
     `agent.ingest-0`, and `agent.ingest` for all of a spec. `replace` names nodes to make anew;
     `destroy` wants nothing to be left; `assume_dead` are silent nodes on which, somebody vouches,
-    nothing runs; `reap` destroys instances of this record that it does not have; `sizes` are wanted
-    sizes of pools, for now instead of the configured ones.
+    nothing runs, and of those that are `fenced` too it is certain; `reap` destroys instances of
+    this record that it does not have; `sizes` are wanted sizes of pools, for now instead of the
+    configured ones.
     """
 
     targets: tuple[str, ...] = ()
@@ -35,6 +36,7 @@ class Scope:
     replace: tuple[NodeName, ...] = ()
     destroy: bool = False
     assume_dead: frozenset[NodeName] = frozenset()
+    fenced: frozenset[NodeName] = frozenset()
     reap: bool = False
     sizes: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -54,7 +56,7 @@ def matches(pattern: str, addresses: Iterable[str]) -> bool:
 def check_names(scope: Scope, fleet: Fleet) -> None:
     """UsageError for a node or pool that there is not, with the nearest there is. `fleet` has all
     nodes that are known."""
-    for node in (*scope.replace, *sorted_names(scope.assume_dead)):
+    for node in (*scope.replace, *sorted_names(scope.assume_dead | scope.fenced)):
         if node not in fleet.nodes:
             raise _no_such("node", node, fleet.nodes)
     for name in scope.sizes:

@@ -27,6 +27,7 @@ from phoenixctl.remote.layout import LAYOUT, NAMES, TAKE, node_command
 from phoenixctl.remote.meta import Meta
 from phoenixctl.remote.units import signal_name
 
+WAITS: Final = "waits for permission"  # of a copy that has no valid permit
 _BOOT_ID: Final = re.compile(r"[0-9a-f-]{36}", re.ASCII)
 _RENEWED: Final = re.compile(
     r"agent ([a-z0-9-]{1,80}) (renewed|started|down|stopped|absent|other|fenced|busy|rebooted"
@@ -106,7 +107,7 @@ def held_by(meta: Meta, fence: str | None, permit: str, boot_id: str, uptime: fl
     now = uptime is not None and _is_number(until) and int(uptime) < int(until)
     if of == str(meta.epoch) and boot == boot_id and (until == "-" or now):
         return ""
-    return "waits for permission"
+    return WAITS
 
 
 def _is_number(text: str) -> bool:

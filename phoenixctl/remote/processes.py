@@ -138,7 +138,7 @@ def observe_agent(
         metrics=_agent_metrics(usage, at=at),
         # What cannot be read counts as active: it may be.
         role=meta.role or "active",
-        held=held,
+        held="" if found.stopped else held,
     )
 
 

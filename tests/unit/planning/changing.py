@@ -19,6 +19,7 @@ from phoenixctl.model.snapshot import NodeObservation, NodeUnobserved, Snapshot
 from phoenixctl.model.state import AgentRecord, NodeRecord, State
 from phoenixctl.planning.difference import Scope, plan_changes
 from phoenixctl.planning.known import STATIC, known_nodes
+from phoenixctl.planning.proof import NO_LEASES, Leases
 from tests.builders import fleet, node, silent, snapshot
 
 LINEAGE = "lineage-1"
@@ -68,6 +69,7 @@ def changes(
     listed: Mapping[str, tuple[Instance, ...] | PhoenixError] | None = None,
     bootstraps: Mapping[str, str] | None = None,
     guards: Guards | None = UNGUARDED,
+    leases: Leases = NO_LEASES,
     **scope: Any,
 ) -> Plan:
     """The plan. Without a record: all that was seen is recorded and has joined; without a list: the
@@ -90,7 +92,7 @@ def changes(
     looked: Snapshot = snapshot(*there.values())
     return plan_changes(
         f, state, looked, listed, config_digest="c", bootstrap_digests=bootstraps or {},
-        guards=guards, scope=Scope(**scope),
+        guards=guards, scope=Scope(**scope), leases=leases,
     )  # fmt: skip
 
 
