@@ -18,8 +18,8 @@ _ORDER: Final = {
     for number, action in enumerate(
         (
             Action.UNPROTECT, Action.CREATE, Action.JOIN, Action.PROTECT, Action.UNCORDON,
-            Action.CORDON, Action.STOP, Action.START, Action.UPDATE, Action.RESTART, Action.DRAIN,
-            Action.REBOOT, Action.DESTROY, Action.FORGET, Action.ROUTE,
+            Action.CORDON, Action.STOP, Action.MIGRATE, Action.START, Action.UPDATE, Action.RESTART,
+            Action.DRAIN, Action.REBOOT, Action.DESTROY, Action.FORGET, Action.ROUTE,
         )
     )
 }  # fmt: skip

@@ -93,6 +93,8 @@ def complete(draft: Draft, ground: Ground) -> None:
     for key, step in draft.steps.items():
         if step.agent is not None and step.action in (Action.STOP, Action.DRAIN):
             on_it.setdefault(step.node, []).append(key)
+        elif step.source is not None:
+            on_it.setdefault(step.source, []).append(key)
     for name, leaving in ground.leaving.items():
         if leaving.ends is None:
             continue

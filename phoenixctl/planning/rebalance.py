@@ -27,6 +27,7 @@ from phoenixctl.planning.needs import serves
 from phoenixctl.planning.order import in_order, sorted_names
 from phoenixctl.planning.rollout import allowance
 from phoenixctl.planning.scope import Scope, matches
+from phoenixctl.planning.ways import said_of_way, way_of
 
 _EVERYTHING = Scope()
 _SHOWN: Final = 3  # pairs that cannot change places
@@ -195,15 +196,17 @@ class _Drafting:
     def draft(self) -> None:
         before: tuple[str, ...] = ()
         for wave in self.found.waves:
-            pairs = [self._move(move, before) for move in wave]
-            self.steps += [step for pair in pairs for step in pair]
-            before = tuple(last.key for _, last in pairs)
+            moving = [self._move(move, before) for move in wave]
+            self.steps += [step for steps_of_move in moving for step in steps_of_move]
+            before = tuple(steps_of_move[-1].key for steps_of_move in moving)
 
     def notes(self) -> Iterator[str]:
         """What a person should know beside the steps."""
         moving = {self._spec(move).name: self._spec(move) for move in self.found.moves}
         for spec in moving.values():
-            if spec.rollout.order is not Order.SURGE:
+            if spec.migration is not None:
+                yield said_of_way(spec)
+            elif spec.rollout.order is not Order.SURGE:
                 how = f"its old one goes first (agents.{spec.name}.rollout.order)"
                 yield f"each agent of {spec.name} is down for a moment: {how}"
             elif spec.drain is None:
@@ -219,10 +222,14 @@ class _Drafting:
         for pool, nodes in by_pool.items():
             yield _emptied(pool, nodes, self.fleet)
 
-    def _move(self, move: Move, before: tuple[str, ...]) -> tuple[Step, Step]:
-        """The first and the last step of a move, in the order of the spec's rollout."""
+    def _move(self, move: Move, before: tuple[str, ...]) -> tuple[Step, ...]:
+        """The steps of a move, the last of them last: a migration, or a start and a drain in the
+        order of the spec's rollout."""
         spec, why = self._spec(move), self.found.why[move]
         seen = self._at.get(move.agent) or self.copies.alive(move.agent)[0]
+        if spec.migration is not None:
+            self._at[move.agent] = replace(seen, node=move.target)
+            return (self._migration(move, seen, before),)
         start = steps.start(
             move.agent,
             move.target,
@@ -236,6 +243,18 @@ class _Drafting:
         if spec.rollout.order is Order.SURGE:
             return start, replace(end, after=(*before, start.key))
         return end, replace(start, after=(*before, end.key))
+
+    def _migration(self, move: Move, seen: AgentObservation, before: tuple[str, ...]) -> Step:
+        spec = self._spec(move)
+        return steps.migrate(
+            seen,
+            move.target,
+            way_of(spec),
+            f"it moves: {self.found.why[move]}",
+            digest=self._digests.of(spec),
+            changed=(moved(move.source, move.target),),
+            after=before,
+        )
 
     def _spec(self, move: Move) -> AgentSpec:
         return self.fleet.agents[spec_name(move.agent)]

@@ -76,7 +76,9 @@ def _rebooted(
         drained = [
             key
             for key, step in emptying.draft.steps.items()
-            if key not in already and step.node == node.name and step.action is not Action.START
+            if key not in already
+            and step.action is not Action.START
+            and node.name in (step.source or step.node,)
         ]
         first = emptying.making.ground.leaving[node.name].first
         emptying.draft.add(_reboot(node, pool, (*first, *drained)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from phoenixctl.model.moving import Way
 from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.model.plan import Action, Change, Inverse, Risk, Step
 from phoenixctl.model.snapshot import AgentObservation, AgentState
@@ -78,6 +79,32 @@ def update(
         spec_digest=digest,
         changes=changed,
         inverse=None if seen.spec_digest == digest else back,
+    )
+
+
+def migrate(
+    seen: AgentObservation,
+    to: NodeName,
+    way: Way,
+    why: str,
+    *,
+    digest: str,
+    changed: tuple[Change, ...],
+    after: Iterable[str] = (),
+) -> Step:
+    """Bring an agent to another node with its state, in one step that is done or taken back."""
+    return Step(
+        Action.MIGRATE,
+        to,
+        seen.id,
+        why,
+        Risk.SAFE if way is Way.LIVE else Risk.DISRUPTIVE,
+        tuple(after),
+        spec_digest=digest,
+        changes=changed,
+        inverse=Inverse(Action.MIGRATE, digest),
+        source=seen.node,
+        way=way,
     )
 
 

@@ -62,9 +62,29 @@ class Undoing:
             return self._start(step, agent, inverse.spec_digest)
         if here is None or here.spec_digest != step.spec_digest:
             return self._cannot(step, "it does not run there as that operation left it")
+        if inverse.action is Action.MIGRATE:
+            return self._migrate_back(step, here)
         if inverse.action is Action.STOP:
             return (self.draft.add(steps.end(Action.STOP, here, self._why)),)
         return self._update(step, here, inverse.spec_digest)
+
+    def _migrate_back(self, step: Step, here: AgentObservation) -> tuple[str, ...]:
+        if step.source is None or step.way is None:
+            return self._cannot(step, "it is not known where it came from")
+        observed = self.snapshot.nodes.get(step.source)
+        if not isinstance(observed, NodeObservation):
+            return self._cannot(step, f"{step.source} does not answer")
+        if observed.cordon is not None and step.source not in self._uncordoned:
+            return self._cannot(step, f"{step.source} is cordoned")
+        back = steps.migrate(
+            here,
+            step.source,
+            step.way,
+            self._why,
+            digest=here.spec_digest,
+            changed=(changes.moved(step.node, step.source),),
+        )
+        return (self.draft.add(back),)
 
     def _start(self, step: Step, agent: AgentId, digest: str) -> tuple[str, ...]:
         """Start it where it was, unless it runs somewhere where this does not stop it."""
