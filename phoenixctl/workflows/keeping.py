@@ -93,7 +93,7 @@ class Keeping:
         if into is None:
             return False
         try:
-            await copy_file(fleet, self.reach, *source, target, into)
+            await copy_file(fleet, self.reach, source, (target, into))
             keep = keep_command(
                 agent, node, fleet.name, checkpoint, content, token=token,
                 age_seconds=age_seconds(),
