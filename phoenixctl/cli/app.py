@@ -81,6 +81,9 @@ COMMANDS: Final = {
     ),
     "nodes": Entry("Run", "nodes", "List, cordon, drain and protect nodes.", group=True),
     "agents": Entry("Run", "agents", "Start, stop and follow agents.", group=True),
+    "routers": Entry(
+        "Run", "routers", "Show which agents get traffic; set it right.", group=True
+    ),
     "exec": Entry("Run", "exec", "Run a command on many nodes; equal output is shown once."),
     "cp": Entry("Run", "cp", "Copy files to and from nodes."),
     "config": Entry("Set up", "config", "Check and show the configuration.", group=True),

@@ -149,6 +149,12 @@ class BackendStatus:
         now = {one.member.name: one.member for one in self.seen}
         return self.error is None and now == {member.name: member for member in self.wanted}
 
+    @property
+    def serves(self) -> bool:
+        """Whether requests go to every member that shall have some."""
+        wanted = {member.name for member in self.wanted if member.takes_traffic}
+        return wanted <= {one.member.name for one in self.seen if one.serves}
+
 
 @dataclass(frozen=True, slots=True)
 class RouterStatus:

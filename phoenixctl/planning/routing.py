@@ -162,9 +162,13 @@ def member_words(member: Member, *, held: bool = False) -> str:
     """`10.0.0.1:8080 weight 100`, and its state unless it is ready."""
     if held:
         return "requests wait"
-    host = f"[{member.address}]" if ":" in member.address else member.address
     state = "" if member.state is MemberState.READY else f" {member.state}"
-    return f"{host}:{member.port} weight {member.weight}{state}"
+    return f"{member_place(member)} weight {member.weight}{state}"
+
+
+def member_place(member: Member) -> str:
+    host = f"[{member.address}]" if ":" in member.address else member.address
+    return f"{host}:{member.port}"
 
 
 def _heir(one: SeenMember, spots: Spots, specs: Collection[str]) -> Spot | None:

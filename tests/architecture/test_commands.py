@@ -14,7 +14,7 @@ MUTATING = {
     "nodes cordon", "nodes uncordon", "nodes drain", "agents start", "agents stop",
     "agents restart", "agents checkpoint", "exec", "cp", "apply", "scale", "rollback", "refresh",
     "state restore", "nodes protect", "nodes unprotect", "nodes reboot", "rebalance",
-    "playbook run",
+    "routers reconcile", "playbook run",
 }  # fmt: skip
 
 
@@ -42,6 +42,7 @@ def test_the_tree_is_the_one_that_operators_know() -> None:
         "agents logs", "config check", "config show", "config schema", "demo up", "demo down",
         "demo load", "demo slow", "demo run", "plan", "show", "history ls", "history show",
         "lock ls", "lock break", "state show", "state pull", "state doctor", "explain", "place",
+        "routers ls", "routers status",
         "placement stats", "playbook ls", "playbook show", "playbook schema", "playbook plan",
     }  # fmt: skip
 
