@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from phoenixctl.model.fleet import Share
+from phoenixctl.model.moving import Way
 from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.model.rules import Goal
 
@@ -110,6 +111,15 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Migrate:
+    """Bring the agents of the batch to another node with their state: that one, or to where
+    placement puts them. `way`: None for that of their spec."""
+
+    to: str = ""
+    way: Way | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Scale:
     pool: str
     size: int
@@ -126,11 +136,11 @@ class Rebalance:
 Task: TypeAlias = Exec | Copy | Wait | Approve | Notify | RotateHostKey
 """What a step of a plan does that is about no agent's place."""
 
-Move: TypeAlias = Drain | Uncordon | Reboot | Restart | Scale | Rebalance
+Move: TypeAlias = Drain | Uncordon | Reboot | Restart | Migrate | Scale | Rebalance
 """What is planned from what is seen when its turn comes."""
 
 ON_NODES: Final = (Exec, Copy, RotateHostKey, Drain, Uncordon, Reboot)
-ON_AGENTS: Final = (Restart,)
+ON_AGENTS: Final = (Restart, Migrate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,7 @@ _ACTION: Final[Mapping[type[Task], Action]] = {
     RotateHostKey: Action.ROTATE,
 }
 _EACH: Final = (Exec, Copy, RotateHostKey)  # on every node of the batch, by itself
-_FROM_MEASURES: Final = (Scale, Rebalance)  # only from what is seen, never from what is foreseen
-_WHOLE: Final = (Scale, Rebalance)
+_OF_THE_FLEET: Final = (Scale, Rebalance)  # planned from what is measured, never foreseen
 _FORESEEN: Final = 24  # batches of an outline; of more, a person reads none
 
 
@@ -119,11 +118,12 @@ def owners_of(
 def _owner(step: Step, stage: Stage | None, batch: Batch) -> str | None:
     if stage is None:
         return None
-    if isinstance(stage.do, _WHOLE) or step.node == EVERYWHERE or not batch.names:
+    if isinstance(stage.do, _OF_THE_FLEET) or step.node == EVERYWHERE or not batch.names:
         return str(EVERYWHERE)
     if batch.agents:
         return step.agent if step.agent in batch.agents else None
-    return step.node if step.node in batch.nodes else None
+    place = step.node if step.source is None else step.source
+    return place if place in batch.nodes else None
 
 
 def outline(
@@ -186,7 +186,7 @@ def plan_batch(
         left = left_of(batch, stage, over)
         if left is None:
             continue
-        if woven.is_unforeseen or (isinstance(stage.do, _FROM_MEASURES) and not woven.is_fresh):
+        if woven.is_unforeseen or (isinstance(stage.do, _OF_THE_FLEET) and not woven.is_fresh):
             later = tuple(stage.name for stage in stages[number:])
             return Planned(woven.plan(title), later, None)
         if isinstance(stage.do, Task):

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from phoenixctl.model.fleet import Agent, Fleet
+from phoenixctl.model.names import NodeName
 from phoenixctl.model.plan import Plan, Stopping
 from phoenixctl.model.playbook import (
     Batch,
     Drain,
+    Migrate,
     Move,
     Rebalance,
     Reboot,
@@ -25,6 +27,7 @@ from phoenixctl.planning.difference import plan_changes
 from phoenixctl.planning.drain import plan_drain
 from phoenixctl.planning.known import Inventory
 from phoenixctl.planning.lifecycle import plan_restart
+from phoenixctl.planning.migrate import plan_migrate
 from phoenixctl.planning.rebalance import plan_rebalance
 from phoenixctl.planning.reboot import plan_reboot
 from phoenixctl.planning.scope import Scope
@@ -51,6 +54,8 @@ class Moves:
                 return plan_uncordon(batch.nodes, snapshot, pools=pools)
             case Restart():
                 return plan_restart(self._agents(batch, snapshot), snapshot, at_once=move.at_once)
+            case Migrate():
+                return self._migrated(move, batch, snapshot)
             case Scale():
                 return self._scaled(move, snapshot)
             case Rebalance():
@@ -76,6 +81,20 @@ class Moves:
             if agent.node in batch.nodes and agent.state is not AgentState.STOPPED
         }
         return [agent for agent in self.configured.instances() if agent.id in wanted]
+
+    def _migrated(self, move: Migrate, batch: Batch, snapshot: Snapshot) -> Plan:
+        there = [agent.id for agent in snapshot.agents() if agent.state is AgentState.RUNNING
+                 and agent.node in batch.nodes]  # fmt: skip
+        known = {agent.id for agent in self.configured.instances()}
+        return plan_migrate(
+            [*batch.agents, *(agent for agent in there if agent in known)],
+            self.configured,
+            self.state,
+            snapshot,
+            self.inventory,
+            to=NodeName(move.to) if move.to else None,
+            way=move.way,
+        )
 
     def _scaled(self, move: Scale, snapshot: Snapshot) -> Plan:
         return plan_changes(

@@ -28,7 +28,7 @@ _PARSE: Final[Mapping[Unit, Callable[[str], float]]] = MappingProxyType(
     {Unit.RATIO: parse_ratio, Unit.SECONDS: parse_duration, Unit.BYTES: parse_bytes}
 )
 _KINDS: Final = (
-    "exec", "copy", "drain", "uncordon", "reboot", "restart", "scale", "rebalance",
+    "exec", "copy", "drain", "uncordon", "reboot", "restart", "migrate", "scale", "rebalance",
     "wait", "approve", "notify", "rotate_host_key",
 )  # fmt: skip
 Report = Callable[[KeyPath, str], None]
@@ -250,6 +250,8 @@ def _moved(section: StepSection, kind: str) -> model.Task | model.Move:
         return make(emptied.stop or "", emptied.deadline)
     if section.restart is not None:
         return model.Restart(section.restart.at_once)
+    if section.migrate is not None:
+        return model.Migrate(section.migrate.to or "", section.migrate.strategy)
     if section.scale is not None:
         return model.Scale(section.scale.pool, section.scale.size)
     if section.rebalance is not None:

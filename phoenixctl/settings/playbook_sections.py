@@ -7,6 +7,7 @@ from phoenixctl.model.plan import Stopping
 from phoenixctl.model.reading import AgentMetric, Metric
 from phoenixctl.model.rules import Goal
 from phoenixctl.settings.kinds import Expected, Lenient, Written, choice, text
+from phoenixctl.settings.moving_sections import WayName
 from phoenixctl.settings.sections import Section, items, key, mapping, required, section
 from phoenixctl.settings.values import (
     EMPTY_LIST,
@@ -102,6 +103,11 @@ class RestartSection(Section):
     at_once: AtLeastOne = key("How many agents at a time.", like=(playbook.Restart, "at_once"))
 
 
+class MigrateSection(Section):
+    to: Pattern | None = key("The node that takes them; by default where placement puts each.")
+    strategy: WayName | None = key("live, checkpoint or cold; by default as the agent allows.")
+
+
 class ScaleSection(Section):
     pool: Pattern = required("A pool that creates its nodes.")
     size: Count = required("How many nodes it shall have.")
@@ -145,6 +151,9 @@ class StepSection(Section):
     reboot: Annotated[EmptyingSection | None, _EMPTY] = key("Drain the nodes and reboot them.")
     restart: Annotated[RestartSection | None, _EMPTY] = key(
         "Restart the agents, with the specification of now."
+    )
+    migrate: Annotated[MigrateSection | None, _EMPTY] = key(
+        "Bring the agents to another node with their state."
     )
     scale: ScaleSection | None = key("Give a pool another size.")
     rebalance: Annotated[RebalanceSection | None, _EMPTY] = key("Move a few agents.")

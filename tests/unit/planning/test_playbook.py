@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from phoenixctl.model.codec import decode, encode
 from phoenixctl.model.errors import UsageError
 from phoenixctl.model.fleet import Share
+from phoenixctl.model.moving import Way
 from phoenixctl.model.names import AgentId
 from phoenixctl.model.plan import OF_PLAYBOOKS, Action, Plan, Risk
 from phoenixctl.model.playbook import (
@@ -22,6 +23,7 @@ from phoenixctl.model.playbook import (
     Copy,
     Drain,
     Exec,
+    Migrate,
     Notify,
     Play,
     Rebalance,
@@ -134,6 +136,19 @@ def test_a_step_that_would_be_there_twice_is_refused() -> None:
     twice = (Stage("one", Restart()), Stage("two", Restart()))
     with pytest.raises(UsageError, match="one and two would both restart agent api-0@a"):
         WORLD.batch(twice, nodes("a"))
+
+
+def test_agents_come_to_another_node_with_their_state() -> None:
+    there = WORLD.batch(stages(Migrate(to="c", way=Way.COLD), RUN), nodes("a"))
+    assert keys(there) == ["migrate agent api-0@c", "run command exec@a"]
+    assert after(there, "run command exec@a") == {"migrate agent api-0@c"}
+    chapters = WORLD.outline(
+        playbook(*stages(Migrate(way=Way.COLD)), on=Choice(agents=("api",))),
+        [agents("api-0"), agents("api-1")],
+    )
+    shown = [keys(chapter.plan) for chapter in chapters if chapter.plan is not None]
+    assert shown[0] == ["migrate agent api-0@c"]
+    assert shown[1] == ["migrate agent api-1@a"]
 
 
 def test_a_guard_of_any_batch_is_known_before_the_first_one_begins() -> None:
