@@ -23,12 +23,16 @@ def print_rebalance(found: Rebalance, console: Console) -> None:
     if not found.points:
         return
     console.print()
-    columns = ("MOVES", "GAIN", "OBJECTIVE", "THE LAST ONES")
+    columns = ("MOVES", "GAIN", "OBJECTIVE", "BOUND", "THE LAST ONES")
     rows = [
-        [str(point.moves), _number(point.gain), _number(point.objective), _made(point)]
+        [
+            str(point.moves),
+            *map(_number, (point.gain, point.objective, point.bound)),
+            _made(point),
+        ]
         for point in found.points
     ]
-    table(console, columns, rows, right=frozenset(columns[:3]))
+    table(console, columns, rows, right=frozenset(columns[:4]))
     console.print()
     sides = frozenset({"BEFORE", "AFTER"})
     table(console, ("TERM", "BEFORE", "AFTER"), list(_terms(found)), right=sides)
@@ -56,6 +60,8 @@ def rebalance_document(found: Rebalance) -> Mapping[str, Any]:
                 "moves": point.moves,
                 "gain": round(point.gain, 6),
                 "objective": round(point.objective, 6),
+                "bound": round(point.bound, 6),
+                "gap": round(point.gap, 6),
                 "made": [_move_document(move) for move in point.made],
             }
             for point in found.points

@@ -17,6 +17,7 @@ from phoenixctl.placement.board import Board
 from phoenixctl.placement.objectives import objectives, prices, response_seconds
 from phoenixctl.placement.posed import Posed, pose
 from phoenixctl.placement.rebalance.aims import Aim, Facts, aim_at
+from phoenixctl.placement.rebalance.at_best import most_gained
 from phoenixctl.placement.rebalance.curve import Curve, follow
 from phoenixctl.placement.rebalance.descent import search
 from phoenixctl.placement.rebalance.hops import Hop
@@ -80,6 +81,7 @@ class _Rebalancing:
             prices=prices(board),
         )
         self.aim: Aim = self._aim(self.posed.problem)
+        self.at_first = self.aim  # what is refused on the way is no limit of what could be
         specs = {name: number for number, name in enumerate(board.fleet.agents)}
         kinds = [specs.get(board.residents[agent].spec_name, len(specs)) for agent in self.agents]
         most = [self.at_once.get(name, 1) for name in specs]
@@ -124,11 +126,11 @@ class _Rebalancing:
         story = Story(self.settings.goal, self.board, self.facts, self.posed, after)
         named = {hop: self._move(hop) for hop in curve.hops}
         emptied = np.setdiff1d(home, after)
-        bound = self.aim.least()
+        bound = self.at_first.least()
         return Rebalance(
             goal=self.settings.goal,
             start=curve.start / scale,
-            points=tuple(self._points(curve, scale)),
+            points=tuple(self._points(curve, scale, bound)),
             # What is broken already may cost less than anything that breaks nothing.
             bound=min(bound, curve.cost / scale),
             before=before,
@@ -140,12 +142,15 @@ class _Rebalancing:
             blocked=tuple((self.agents[one], self.agents[two]) for one, two in curve.blocked),
         )
 
-    def _points(self, curve: Curve, scale: int) -> Iterable[Point]:
+    def _points(self, curve: Curve, scale: int, least: float) -> Iterable[Point]:
         moves, cost = 0, curve.start
+        gained = most_gained(self.at_first.problem, self.posed.home, len(curve.hops))
         for stage in curve.stages:
             moves += len(stage.hops)
             made = tuple(self._move(hop) for hop in stage.hops)
-            yield Point(moves, stage.cost / scale, (cost - stage.cost) / scale, made)
+            reached = stage.cost / scale
+            bound = min(reached, max(least, (curve.start - float(gained[moves])) / scale))
+            yield Point(moves, reached, bound, (cost - stage.cost) / scale, made)
             cost = stage.cost
 
     def _standing(self, at: Ints) -> Standing:

@@ -29,12 +29,19 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class Point:
     """The best that was found with so many moves. `objective` is a part of what the worst
-    placement would cost; `gain` is what the last moves, `made`, took off it."""
+    placement would cost; `gain` is what the last moves, `made`, took off it. No placement that
+    breaks nothing has an objective below `bound` and so many agents elsewhere."""
 
     moves: int
     objective: float
+    bound: float
     gain: float
     made: tuple[Move, ...]
+
+    @property
+    def gap(self) -> float:
+        """How much more so many moves could gain at best."""
+        return max(0.0, self.objective - self.bound)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def test_the_curve_says_what_each_move_gains(monkeypatch: pytest.MonkeyPatch) ->
         "even: from 1.0000 of the worst placement to 0.0000 in 2 moves;"
         " no placement is below 0.0000, gap 0.0000"
     )
-    assert "    1  0.6533     0.3467  web-0 n0 -> n1" in lines
+    assert "    1  0.6533     0.3467  0.3467  web-0 n0 -> n1" in lines
     assert "most agents on one            4  2" in lines
     assert "fullest, cpu (mean 25%)     50%  25%" in lines
     assert lines[-3:-1] == ["   1  web-0", "   2  web-1"]

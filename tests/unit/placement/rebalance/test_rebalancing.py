@@ -76,6 +76,8 @@ def test_the_objective_falls_along_the_curve_and_stays_above_its_bound(
     assert all(later < earlier for earlier, later in pairwise(costs))
     assert sum(point.gain for point in found.points) == pytest.approx(found.start - found.objective)
     assert found.bound <= found.objective
+    assert all(found.bound <= point.bound <= point.objective for point in found.points)
+    assert all(later.bound <= earlier.bound for earlier, later in pairwise(found.points))
     assert found.gap == pytest.approx(found.objective - found.bound)
     assert sum(found.after.terms.values()) == pytest.approx(found.objective)
 
