@@ -57,6 +57,9 @@ COMMANDS: Final = {
     "rebalance": Entry(
         "Change", "rebalance", "Move a few agents, those that gain most, to even out the fleet."
     ),
+    "migrate": Entry(
+        "Change", "migrate", "Bring agents to another node with their state, also while they serve."
+    ),
     "playbook": Entry(
         "Change",
         "playbook",

@@ -121,6 +121,11 @@ class Step:
         return f"{self.action} {f'{self.agent}@' if self.agent else ''}{self.node}"
 
     @property
+    def nodes(self) -> tuple[NodeName, ...]:
+        """Where it does something: of a migration, on both sides."""
+        return (self.node,) if self.source is None else (self.source, self.node)
+
+    @property
     def address(self) -> str:
         """What it is about: `agent.ingest-0`, `node.web-1`, `instance.i-0abc`, `router.lb/ingest`,
         or `fleet`."""

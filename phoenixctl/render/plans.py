@@ -22,6 +22,7 @@ _SIGN: Final = {
     Action.RESTART: ("~", "yellow"),
     Action.UPDATE: ("~", "yellow"),
     Action.DRAIN: ("-", "yellow"),
+    Action.MIGRATE: ("~", "green"),
     Action.CORDON: ("~", "cyan"),
     Action.UNCORDON: ("~", "cyan"),
     Action.REBOOT: ("~", "yellow"),
@@ -41,7 +42,9 @@ _SIGN: Final = {
 }
 _NEW: Final = frozenset({Action.START, Action.CREATE, Action.JOIN})
 # Of the others the line says it all: what is cordoned was not, what is stopped is gone.
-_WITH_CHANGES: Final = frozenset({Action.CREATE, Action.UPDATE, Action.RESTART, Action.ROUTE})
+_WITH_CHANGES: Final = frozenset(
+    {Action.CREATE, Action.UPDATE, Action.RESTART, Action.MIGRATE, Action.ROUTE}
+)
 _FOLDED_FROM: Final = 4  # so many steps that are alike are shown as one line
 _CHANGES_SHOWN: Final = 12
 

@@ -7,6 +7,7 @@ from phoenixctl.ports.reach import Session
 from phoenixctl.workflows.agents import Lifecycle
 from phoenixctl.workflows.carry import Act
 from phoenixctl.workflows.health import Health
+from phoenixctl.workflows.migrate import Migrate
 from phoenixctl.workflows.provision import Provision
 from phoenixctl.workflows.reap import Reap
 from phoenixctl.workflows.reboot import Reboot
@@ -38,6 +39,7 @@ def acts(work: Work, health: Health | None = None) -> Act:
         Action.DESTROY: destroy,
         Action.FORGET: retire.forget,
         Action.REBOOT: Reboot(work),
+        Action.MIGRATE: Migrate(work),
         Action.ROUTE: Route(work),
         **dict.fromkeys(OF_PLAYBOOKS, tasks),
     }

@@ -13,6 +13,7 @@ from typing import Final
 from phoenixctl.model.errors import CommandFailed, PhoenixError
 from phoenixctl.model.fleet import Agent, AgentSpec
 from phoenixctl.model.hooks import Readiness
+from phoenixctl.model.moving import Way
 from phoenixctl.model.names import AgentId, NodeName, agent_id
 from phoenixctl.model.outcome import Succeeded
 from phoenixctl.model.plan import Action, Plan, Step
@@ -68,7 +69,8 @@ class Health:
             kind.down.discard(step.agent)
 
     def _guarded(self, step: Step) -> AgentSpec | None:
-        if step.action not in _TAKES_DOWN or step.agent is None:
+        hands_over = step.action is Action.MIGRATE and step.way is not Way.LIVE
+        if step.agent is None or not (step.action in _TAKES_DOWN or hands_over):
             return None
         spec = self._work.means.fleet.agents.get(parts(step.agent)[0])
         return spec if spec and spec.rollout.min_healthy.of(spec.replicas) > 0 else None

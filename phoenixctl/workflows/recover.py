@@ -61,7 +61,7 @@ async def settle(
     unfinished = tuple(work.operation.unfinished)
     if not unfinished:
         return ()
-    work.saw(await work.look(u.step.node for u in unfinished))
+    work.saw(await work.look(node for u in unfinished for node in u.step.nodes))
     act = acts(work)
     results: dict[int, StepResult] = {}
     places = asyncio.Semaphore(_NODES_AT_ONCE)
@@ -101,6 +101,8 @@ async def _finish(work: Work, act: Act, trail: Trail) -> str:
     if step.node not in work.fleet.nodes:
         raise CommandFailed(f"{step.node} is not in the fleet any more")
     record = work.state.agents.get(step.agent)
+    if step.action is Action.MIGRATE:
+        return await act(trail)
     if step.action not in STARTING or record is None or record.node == step.node:
         return await act(trail)
     trail.step = replace(step, action=Action.STOP)

@@ -1,0 +1,145 @@
+"""A checkpoint is made on one node, carried to another, and an agent started from it there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from secrets import token_hex
+
+from phoenixctl.model.errors import CommandFailed
+from phoenixctl.model.moving import Way
+from phoenixctl.model.names import NodeName
+from phoenixctl.ports.reach import Session
+from phoenixctl.remote.checkpoints import CheckpointId
+from phoenixctl.remote.restoring import (
+    confirm_command,
+    here_command,
+    parse_confirm,
+    parse_here,
+    parse_place,
+    place_command,
+)
+from phoenixctl.remote.taking import (
+    Taken,
+    begin_command,
+    done_command,
+    parse_begin,
+    parse_take,
+    take_command,
+)
+from phoenixctl.workflows.keeping import READING_SECONDS, Keeping
+from phoenixctl.workflows.side import Side
+
+_KEEP = 3  # of an agent whose spec says nothing of checkpoints
+_LIMIT_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A checkpoint that is kept apart on the node where it was made."""
+
+    id: CheckpointId
+    taken: Taken
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """What is done with checkpoints on one side of a migration."""
+
+    side: Side
+
+    async def take(self, epoch: int) -> Held:
+        """Have the agent write one now. CommandFailed when it writes none, or another run is at
+        it."""
+        side, token = self.side, token_hex(6)
+        agent, work, hook = side.agent, side.work, side.agent.spec.checkpoint
+        node, fleet = work.fleet.nodes[side.name], work.fleet.name
+        policy = agent.spec.checkpoints
+        at = round(work.means.clock.epoch() * 1000)
+
+        async def job(session: Session) -> Taken:
+            begin = begin_command(agent.id, node, fleet, token=token, limit_seconds=_LIMIT_SECONDS)
+            if parse_begin(await session.run(begin)).busy:
+                raise CommandFailed(f"another run makes a checkpoint of {agent.id}")
+            if hook is not None:
+                await side.say(hook)
+            take = take_command(
+                agent.id, node, fleet, token=token, epoch=epoch, at=at,
+                keep=_KEEP if policy is None else policy.keep,
+            )  # fmt: skip
+            return parse_take(await session.run(take, timeout_seconds=READING_SECONDS))
+
+        taken = await side.on(job)
+        return Held(CheckpointId(epoch, at, taken.checksum), taken, token)
+
+    async def carry(self, held: Held, target: NodeName) -> int:
+        """Keep it on the target, verified there; its bytes."""
+        side = self.side
+        clock, made = side.work.means.clock, side.work.means.clock.monotonic()
+        agent, fleet = side.agent.id, side.work.fleet
+        await Keeping(fleet, side.work.means.reach, clock).copy(
+            agent,
+            held.id,
+            held.taken.content,
+            source=(side.name, held.taken.path),
+            target=target,
+            age_seconds=lambda: clock.monotonic() - made,
+        )
+
+        async def job(session: Session) -> None:
+            node = fleet.nodes[session.node]
+            await session.run(done_command(agent, node, fleet.name, token=held.token))
+
+        await side.on(job)
+        return int(held.taken.content.size)
+
+    async def lay(self, held: Held, epoch: int) -> str:
+        """Lay what was carried here ready for a start with this epoch; where it lies."""
+        side = self.side
+        command = place_command(
+            side.agent.id,
+            side.work.fleet.nodes[side.name],
+            side.work.fleet.name,
+            held.id,
+            held.taken.content,
+            user=side.agent.spec.user,
+            epoch=epoch,
+        )
+
+        async def job(session: Session) -> str:
+            path = parse_place(await session.run(command, timeout_seconds=READING_SECONDS))
+            if path is None:
+                raise CommandFailed(f"the checkpoint on {side.name} is damaged")
+            return path
+
+        return await side.on(job)
+
+    async def confirm(self, way: Way, path: str | None = None) -> None:
+        """It was started here; wait until it serves. By a checkpoint: with its hook for that, and
+        from now on it starts with its own state. `path`: None for the one it began from, if any."""
+        side = self.side
+        node, fleet = side.work.fleet.nodes[side.name], side.work.fleet.name
+        if way is Way.CHECKPOINT:
+            if path is None:
+                path = await self._pending()
+            if path is not None and side.agent.spec.restore is not None:
+                await side.say(side.agent.spec.restore)
+        await side.ready()
+        if path is None:
+            return
+        command = confirm_command(side.agent.id, node, fleet, path)
+
+        async def job(session: Session) -> None:
+            parse_confirm(await session.run(command))
+
+        await side.on(job)
+
+    async def _pending(self) -> str | None:
+        side = self.side
+        node, fleet = side.work.fleet.nodes[side.name], side.work.fleet.name
+
+        async def job(session: Session) -> str | None:
+            here = parse_here(await session.run(here_command(side.agent.id, node, fleet)))
+            return None if here.pending is None else here.pending.path
+
+        return await side.on(job)

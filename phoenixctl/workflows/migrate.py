@@ -1,0 +1,397 @@
+"""An agent migrates: it comes to another node with what it knows, or stays where it was.
+
+What the nodes say decides what a run that was cut off goes on with. The copy on the target becomes
+the active one at one moment: when its node has written so down, after the copy on the source was
+stopped with proof, or quiesced and fenced. Before, a migration is taken back; after, it is
+finished.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from phoenixctl.model.errors import (
+    AuthenticationFailed,
+    CommandFailed,
+    HostKeyError,
+    OutcomeUnknown,
+    PhoenixError,
+    Unreachable,
+)
+from phoenixctl.model.fleet import Agent
+from phoenixctl.model.moving import Migration, Way
+from phoenixctl.model.names import AgentId, NodeName
+from phoenixctl.model.plan import Step
+from phoenixctl.model.state import AgentRecord, Migrated, Patch
+from phoenixctl.model.units import format_bytes, format_duration
+from phoenixctl.remote.agents import spec_digest
+from phoenixctl.workflows.copying import StateCopy
+from phoenixctl.workflows.handing import HandOver
+from phoenixctl.workflows.side import Side
+from phoenixctl.workflows.work import Trail, Work
+
+BY_DEFAULT: Final = Migration()
+KEPT: Final = 20  # migrations of an agent that the record tells of
+_SMALL_BYTES: Final = 64 * 1024  # a round that copied less is not worth another one
+_STANDBY: Final = "standby"
+_ACTIVE: Final = "active"
+_EPOCH, _PHASE = "epoch", "phase"
+_SILENT: Final = (AuthenticationFailed, HostKeyError, OutcomeUnknown, Unreachable)
+_PAUSED, _STARTING, _SWITCHED = "paused", "starting", "switched"
+
+
+@dataclass(frozen=True, slots=True)
+class Migrate:
+    """Does the steps that migrate agents."""
+
+    work: Work
+
+    async def __call__(self, trail: Trail) -> str:
+        """Do it, or give one that was cut off its end.
+
+        CommandFailed when it was taken back; then the agent runs where it was. OutcomeUnknown when
+        it cannot be told which copy is the active one; nothing is active twice then.
+        """
+        migration = _Migration.of(self.work, trail)
+        if any(_EPOCH in note for note in trail.notes):
+            return await migration.go_on()
+        return await migration.begin()
+
+
+class _TooLong(CommandFailed):
+    """The agent would pause for longer than it may."""
+
+
+@dataclass(slots=True)
+class _Migration:
+    """One migration. `agent` is as it is started on the target; `epoch` is that of its copy there;
+    `before` that of the copy on the source."""
+
+    work: Work
+    trail: Trail
+    agent: Agent
+    source: Side
+    target: Side
+    way: Way
+    settings: Migration
+    epoch: int
+    before: int
+    phases: set[str] = field(default_factory=set)
+    bytes: int = 0
+    rounds: int = 0
+    paused_at: float | None = None
+
+    @classmethod
+    def of(cls, work: Work, trail: Trail) -> _Migration:
+        step = trail.step
+        agent, source = AgentId(str(step.agent)), _source(step)
+        to_start = work.specs.to_start(step)
+        seen = work.seen(agent, source)
+        runs = work.specs.of_running(agent, seen)
+        noted = [int(note[_EPOCH]) for note in trail.notes if _EPOCH in note]
+        return cls(
+            work,
+            trail,
+            to_start,
+            Side(work, replace(to_start, spec=runs if runs.command else to_start.spec), source),
+            Side(work, to_start, step.node),
+            step.way or Way.COLD,
+            to_start.spec.migration or BY_DEFAULT,
+            noted[0] if noted else work.epoch(agent) + 1,
+            seen.epoch if seen is not None else 0,
+            {note[_PHASE] for note in trail.notes if _PHASE in note},
+        )
+
+    async def begin(self) -> str:
+        ways: dict[Way, Callable[[], Awaitable[None]]] = {
+            Way.LIVE: self._live,
+            Way.CHECKPOINT: self._by_checkpoint,
+            Way.COLD: self._cold,
+        }
+        await self.trail.note({_EPOCH: str(self.epoch)})
+        try:
+            await ways[self.way]()
+        except PhoenixError as error:
+            await self._fail(error)
+        return await self._finish()
+
+    async def go_on(self) -> str:
+        """The end of one that was cut off: what its nodes say decides."""
+        try:
+            standing = await self.target.standing()
+        except Unreachable:
+            if _STARTING in self.phases:
+                raise  # it may be active there
+            await self._take_back(CommandFailed("it was cut off"))
+        else:
+            at_target = standing.epoch == self.epoch and not standing.stopped
+            if not (at_target and standing.role == _ACTIVE and _STARTING in self.phases):
+                await self._take_back(CommandFailed("it was cut off"))
+        try:
+            if self.way is Way.LIVE:
+                await self.target.promote(self.epoch)
+                await self._activate()
+            else:
+                await HandOver(self.target).confirm(self.way)
+            await self._switch()
+        except PhoenixError as error:
+            await self._fail(error)
+        return await self._finish()
+
+    # The three ways, until the agent serves on the target
+
+    async def _live(self) -> None:
+        copy = self._copy()
+        if copy is not None:
+            await copy.check_room()
+        await self.target.start(self.epoch, role=_STANDBY)
+        await self.target.prepared(self.settings.standby)
+        await self._rounds(copy)
+        async with self._pausing():
+            await self._pause()
+            await self._last_round(copy)
+            await self._phase(_STARTING)
+            await self.source.fence(self.epoch)
+        await self.target.promote(self.epoch)
+        await self._activate()
+        await self._switch()
+
+    async def _by_checkpoint(self) -> None:
+        hand = HandOver(self.source)
+        await self._pause()
+        checkpoint = await hand.take(self.before)
+        self.bytes += await hand.carry(checkpoint, self.target.name)
+        await self.source.stop(grace_seconds=self.trail.step.grace_seconds)
+        await self._phase(_STARTING)
+        path = await HandOver(self.target).lay(checkpoint, self.epoch)
+        await self.target.start(self.epoch, restore_from=path)
+        await HandOver(self.target).confirm(self.way, path)
+        await self._switch()
+
+    async def _cold(self) -> None:
+        copy = self._copy()
+        if copy is not None:
+            await copy.check_room()
+        await self._rounds(copy)
+        with suppress(CommandFailed):  # it is stopped all the same, as by a drain
+            await self._pause()
+        await self.source.stop(grace_seconds=self.trail.step.grace_seconds)
+        await self._last_round(copy)
+        await self._phase(_STARTING)
+        await self.target.start(self.epoch)
+        await self.target.ready()
+        await self._switch()
+
+    def _copy(self) -> StateCopy | None:
+        if not self.settings.state:
+            return None
+        work, agent = self.work, self.agent
+        return StateCopy(
+            work.fleet, work.means.reach, work.means.clock, agent.id, self.source.name,
+            self.target.name, user=agent.spec.user,
+        )  # fmt: skip
+
+    async def _rounds(self, copy: StateCopy | None) -> None:
+        """Copy while it runs, as long as that leaves less for the pause."""
+        if copy is None:
+            return
+        last = float("inf")
+        for _ in range(self.settings.rounds):
+            copied = await self._round(copy)
+            if copied < _SMALL_BYTES or copied >= last:
+                return
+            last = copied
+
+    async def _last_round(self, copy: StateCopy | None) -> None:
+        if copy is not None:
+            await self._round(copy)
+            await copy.verify()
+
+    async def _round(self, copy: StateCopy) -> int:
+        copied = await copy.round()
+        self.bytes += copied.bytes
+        self.rounds += 1
+        return copied.bytes
+
+    async def _pause(self) -> None:
+        """From now on requests wait; the source finishes what it has."""
+        await self._phase(_PAUSED)
+        within = self._pause_seconds
+        self.paused_at = self.work.means.clock.monotonic()
+        traffic, agent = self.work.traffic, self.agent.id
+        await traffic.hold(agent, self.source.name)
+        if await traffic.idle(agent, self.source.name, within) is False:
+            raise _TooLong(f"its requests were not answered within {format_duration(within)}")
+        await self.source.quiesce(within)
+
+    async def _activate(self) -> None:
+        """The copy on the target takes work."""
+        hook = self.target.agent.spec.activate
+        if hook is not None:
+            await self.target.say(hook)
+        await self.target.ready()
+
+    async def _switch(self) -> None:
+        await self._phase(_SWITCHED)
+        await self.work.traffic.switch(self.agent, self.source.name, self.target.name, self.epoch)
+        self._record_at(self.target.name, self.epoch)
+        self._history("done")
+
+    async def _finish(self) -> str:
+        """It serves on the target; nothing of it stays on the source."""
+        told = [self.way.value, self._downtime_told()]
+        if self.bytes:
+            told.append(f"{format_bytes(self.bytes)} copied in {self.rounds or 1} rounds")
+        try:
+            await self.source.stop(grace_seconds=self.trail.step.grace_seconds)
+        except PhoenixError as error:
+            where = f"the copy on {self.source.name}"
+            told.append(f"{where} takes no work and could not be stopped: {error}")
+        return ", ".join(filter(None, told))
+
+    # Taking it back
+
+    async def _fail(self, error: PhoenixError) -> None:
+        """Take it back, unless requests may have gone to the target already: then it is finished
+        by the next run."""
+        if _SWITCHED in self.phases:
+            raise OutcomeUnknown(
+                f"{self.agent.id} is active on {self.target.name}: {error}", hint="phoenixctl apply"
+            ) from error
+        await self._take_back(error)
+
+    async def _take_back(self, error: PhoenixError) -> None:
+        """End what there is on the target, with proof, and let the source go on; then tell why."""
+        try:
+            await self.target.stop(purge=True)
+        except _SILENT as silent:
+            if _STARTING in self.phases:
+                raise OutcomeUnknown(
+                    f"{self.agent.id}: {error}; and {self.target.name}, where it may be active,"
+                    f" does not answer: {silent.what}",
+                    hint=f"phoenixctl doctor --nodes {self.target.name}; then: phoenixctl apply",
+                ) from error
+        try:
+            how = await self._resume()
+        except _SILENT as silent:
+            if _PAUSED in self.phases:
+                raise OutcomeUnknown(
+                    f"{self.agent.id} pauses on {self.source.name}, which does not answer:"
+                    f" {silent.what}; it was to be taken back: {error.what}",
+                    hint=f"phoenixctl doctor --nodes {self.source.name}; then: phoenixctl apply",
+                ) from error
+            how = "was left alone"  # it never was asked to pause
+        self._history(f"taken back: {error.what}")
+        told = f"taken back, {self.agent.id} {how} on {self.source.name}: {error.what}"
+        raise CommandFailed(told, hint=error.hint) from error
+
+    async def _resume(self) -> str:
+        """Let the source take work again; started anew if it has ended meanwhile."""
+        standing = await self.source.standing()
+        if standing.fence == self.epoch:
+            await self.source.unfence(self.epoch)
+        hook = self.source.agent.spec.activate
+        goes_on = standing.pid is not None and not standing.stopped
+        paused = _PAUSED in self.phases
+        epoch = standing.epoch or self.before
+        if goes_on and (not paused or hook is not None or self.source.agent.spec.drain is None):
+            if paused and hook is not None:
+                await self.source.say(hook)
+            how = "goes on"
+        else:
+            if goes_on:
+                await self.source.stop()
+            epoch = self.epoch + 1
+            await self.source.start(epoch)
+            how = "was started again"
+        await self.source.ready()
+        await self.work.traffic.release(self.agent.id, self.source.name)
+        self._record_at(self.source.name, epoch)
+        return how
+
+    # What is kept of it
+
+    def _record_at(self, node: NodeName, epoch: int) -> None:
+        at_target = node == self.target.name
+        spec = self.target.agent.spec if at_target else self.source.agent.spec
+        digest = spec_digest(spec)
+        record = AgentRecord(self.agent.id, node, digest, epoch)
+        known = digest in self.work.state.specs
+        self.trail.changed(
+            Patch(
+                agents={self.agent.id: record},
+                specs={} if known else {digest: spec},
+                # The copy that was taken back had one, too: the next one has to be higher.
+                epochs={self.agent.id: None if at_target else self.epoch},
+            )
+        )
+
+    def _history(self, outcome: str) -> None:
+        work = self.work
+        one = Migrated(
+            self.source.name,
+            self.target.name,
+            self.way,
+            work.means.clock.utc(),
+            outcome,
+            self._downtime(),
+            self.bytes,
+            self.rounds,
+        )
+        past = work.state.migrations.get(self.agent.id, ())
+        self.trail.changed(Patch(migrations={self.agent.id: (*past, one)[-KEPT:]}))
+
+    def _downtime(self) -> float | None:
+        """From the moment at which requests began to wait until now; None if it never paused, or
+        an earlier run has seen the beginning."""
+        if self.paused_at is None:
+            return None
+        return round(self.work.means.clock.monotonic() - self.paused_at, 4)
+
+    def _downtime_told(self) -> str:
+        past = self.trail.patch.migrations.get(self.agent.id) or ()
+        seconds = past[-1].downtime_seconds if past else None
+        return "" if seconds is None else f"down for {format_duration(seconds)}"
+
+    async def _phase(self, phase: str) -> None:
+        """On the disk before it begins: a run that is cut off is judged by it."""
+        self.phases.add(phase)
+        await self.trail.note({_PHASE: phase})
+
+    def _pausing(self) -> _Limit:
+        return _Limit(self._pause_seconds)
+
+    @property
+    def _pause_seconds(self) -> float:
+        own = self.trail.step.grace_seconds
+        return self.settings.pause_seconds if own is None else own
+
+
+class _Limit:
+    """A limit to the pause, which is a failure like any other."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._timeout = asyncio.timeout(seconds)
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(self, *raised: object) -> None:
+        try:
+            await self._timeout.__aexit__(*raised)  # type: ignore[arg-type]  # as it came
+        except TimeoutError:
+            raise _TooLong(
+                f"its last changes were not copied within {format_duration(self._seconds)}",
+                hint="give its spec's `migrate` a longer `pause`, or more `rounds`",
+            ) from None
+
+
+def _source(step: Step) -> NodeName:
+    if step.source is None:
+        raise CommandFailed(f"{step.key}: where it comes from is not said")
+    return step.source
