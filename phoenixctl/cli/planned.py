@@ -65,6 +65,7 @@ def _difference(parts: Parts, seen: Look, scope: Scope, guards: Guards | None) -
     from phoenixctl.planning.config_digest import config_digest
     from phoenixctl.planning.difference import plan_changes
     from phoenixctl.workflows.bootstrap import bootstrap_digests
+    from phoenixctl.workflows.leases import known_leases
 
     return plan_changes(
         parts.configured,
@@ -75,6 +76,7 @@ def _difference(parts: Parts, seen: Look, scope: Scope, guards: Guards | None) -
         bootstrap_digests=bootstrap_digests(parts.configured, read_file),
         scope=scope,
         guards=guards,
+        leases=known_leases(parts.configured, parts.records),
     )
 
 

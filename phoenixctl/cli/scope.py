@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -14,6 +15,7 @@ from phoenixctl.model.fleet import Guards, Share
 if TYPE_CHECKING:
     from phoenixctl.cli.compose import Parts
     from phoenixctl.model.fleet import Fleet
+    from phoenixctl.model.names import NodeName
     from phoenixctl.model.plan import Plan
     from phoenixctl.planning.difference import Scope
 
@@ -46,6 +48,12 @@ AssumeDead = Annotated[
         "--assume-dead", metavar="NODE", help="This silent node is dead: nothing runs on it."
     ),
 ]
+Fenced = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fenced", metavar="NODE", help="This dead machine is surely off: singletons may start."
+    ),
+]
 MaxDestroy = Annotated[
     str | None,
     typer.Option(
@@ -72,31 +80,46 @@ class PlanOptions:
     destroy: Destroy = False
     reap: Reap = False
     assume_dead: AssumeDead = None
+    fenced: Fenced = None
     max_destroy: MaxDestroy = None
     max_disruption: MaxDisruption = None
 
-    def scope(self, fleet: Fleet) -> Scope:
-        """UsageError for a node that there is not."""
+    def scope(self, fleet: Fleet, certain: frozenset[NodeName] = frozenset()) -> Scope:
+        """UsageError for a node that there is not. `certain`: nodes that were confirmed."""
         from phoenixctl.cli.select import choose_nodes
         from phoenixctl.planning.difference import Scope
 
-        dead = choose_nodes(fleet, self.assume_dead) if self.assume_dead else ()
+        dead, fenced = dead_and_fenced(fleet, self.assume_dead, self.fenced)
         return Scope(
             targets=tuple(self.target or ()),
             excludes=tuple(self.exclude or ()),
             replace=tuple(choose_nodes(fleet, _bare(self.replace))) if self.replace else (),
             destroy=self.destroy,
             reap=self.reap,
-            assume_dead=frozenset(dead),
+            assume_dead=dead,
+            fenced=fenced | certain,
         )
 
     async def planned(self, parts: Parts) -> Plan:
         """The plan that is due now."""
+        from phoenixctl.cli.confirm import confirmed_off
         from phoenixctl.cli.planned import planned
 
+        certain = confirmed_off(parts.configured, self.assume_dead, self.fenced)
         guards = guards_of(parts.configured, self.max_destroy, self.max_disruption)
         title = "destroy" if self.destroy else "apply"
-        return await planned(parts, self.scope, guards, title=title)
+        return await planned(parts, partial(self.scope, certain=certain), guards, title=title)
+
+
+def dead_and_fenced(
+    fleet: Fleet, assume_dead: list[str] | None, fenced: list[str] | None
+) -> tuple[frozenset[NodeName], frozenset[NodeName]]:
+    """The nodes that these options name; what is fenced is dead, too."""
+    from phoenixctl.cli.select import choose_nodes
+
+    off = frozenset(choose_nodes(fleet, fenced)) if fenced else frozenset()
+    dead = frozenset(choose_nodes(fleet, assume_dead)) if assume_dead else frozenset()
+    return dead | off, off
 
 
 def guards_of(fleet: Fleet, max_destroy: str | None, max_disruption: str | None) -> Guards:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from phoenixctl.model.names import NodeName
+from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.model.plan import Plan, Step
 from phoenixctl.model.state import NO_CHANGE, Patch, State
 
@@ -152,6 +152,25 @@ class Records(Protocol):
 
     def availability(self) -> Mapping[NodeName, float]:
         """Answered observations / all observations of the last 24 hours, where there are any."""
+        ...
+
+    def leases(self) -> Mapping[AgentId, float]:
+        """For how many seconds singletons are permitted to run at most, below 0 when that is over;
+        of those of which it is certain. It is not where several machines give permissions."""
+        ...
+
+    def permitting(self, agents: Iterable[AgentId]) -> None:
+        """They are about to be permitted something; until `permitted`, its end is not known.
+        PhoenixError when that cannot be kept: then nothing may be permitted."""
+        ...
+
+    def permitted(self, seconds: Mapping[AgentId, float]) -> None:
+        """What they were permitted lasts for so long from now, at most."""
+        ...
+
+    def renewing(self, seconds: Mapping[AgentId, float]) -> None:
+        """What they are permitted is about to last for so long from now, at most. PhoenixError when
+        that cannot be kept."""
         ...
 
     def sighted(self, answered: Mapping[NodeName, bool], *, epoch: float) -> None:

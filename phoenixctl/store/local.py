@@ -13,6 +13,7 @@ from phoenixctl.store.who import operator
 
 if TYPE_CHECKING:
     from phoenixctl.store.folder import FolderBacking
+    from phoenixctl.store.leases import LeaseBook
 
 __all__ = ["LocalRecords", "make_private", "operator", "replace_file"]
 
@@ -28,6 +29,11 @@ class LocalRecords(StoredRecords):
         super().__init__(fleet, clock, Sightings(folder / "sightings.json"))
         self._folder = folder
         self._renew_seconds = renew_seconds
+
+    def _book(self) -> LeaseBook:
+        from phoenixctl.store.leases import LeaseBook
+
+        return LeaseBook(self._folder / "leases.json", self._clock)
 
     def _open(self) -> FolderBacking:
         from phoenixctl.store.folder import FolderBacking

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from phoenixctl.model.errors import PhoenixError, UsageError
-from phoenixctl.model.names import NodeName
+from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.ports.clock import Clock
 from phoenixctl.store.sightings import Sightings
 from phoenixctl.store.who import operator
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from phoenixctl.ports.records import Entry, Holder, PastOperation, Unfinished
     from phoenixctl.store.backing import Backing, Held, OnWait
     from phoenixctl.store.events import Event
+    from phoenixctl.store.leases import LeaseBook
     from phoenixctl.store.operation import StoredOperation
     from phoenixctl.store.reading import Backup, Reader, Trace
 
@@ -37,6 +38,10 @@ class StoredRecords(ABC):
         self._fleet = fleet
         self._clock = clock
         self._sightings = sightings
+
+    def _book(self) -> LeaseBook | None:
+        """Where permissions are kept, if all of them are given from this machine."""
+        return None
 
     @abstractmethod
     def _open(self) -> Backing:
@@ -174,6 +179,22 @@ class StoredRecords(ABC):
             **facts,
         }
         self._backing.audit(json.dumps(line).encode())
+
+    def leases(self) -> Mapping[AgentId, float]:
+        book = self._book()
+        return {} if book is None else book.left()
+
+    def permitting(self, agents: Iterable[AgentId]) -> None:
+        if (book := self._book()) is not None:
+            book.opened(agents)
+
+    def permitted(self, seconds: Mapping[AgentId, float]) -> None:
+        if (book := self._book()) is not None:
+            book.closed(seconds)
+
+    def renewing(self, seconds: Mapping[AgentId, float]) -> None:
+        if (book := self._book()) is not None:
+            book.extended(seconds)
 
     def availability(self) -> Mapping[NodeName, float]:
         return self._sightings.availability()

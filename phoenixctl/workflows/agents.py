@@ -26,6 +26,7 @@ from phoenixctl.remote.agents import (
 from phoenixctl.remote.cordon import cordon_command, parse_cordon, uncordon_command
 from phoenixctl.workflows.health import become_ready, stay_well
 from phoenixctl.workflows.hooks import call, passes
+from phoenixctl.workflows.leases import permitting, refuse_renewed
 from phoenixctl.workflows.restore import Restore
 from phoenixctl.workflows.specs import STARTING, without_secrets
 from phoenixctl.workflows.work import Trail, Work
@@ -108,7 +109,9 @@ class Lifecycle:
             epoch=epoch,
             restore_from=None if restored is None else restored.path,
         )
-        started = parse_start(await session.run(command, timeout_seconds=MARGIN_SECONDS))
+        refuse_renewed(trail.step, self.work.fleet, self.work.means.records)
+        async with permitting(self.work.means.records, agent.id, spec):
+            started = parse_start(await session.run(command, timeout_seconds=MARGIN_SECONDS))
         self._record_start(session, trail, agent, started)
         waits = self.work.manner.wait_ready or (restored is not None and spec.restore is not None)
         ready = spec.ready if waits else None
@@ -192,6 +195,7 @@ class Lifecycle:
             stop_signal=spec.stop_signal,
             grace_seconds=grace,
             purge=self.work.manner.purge,
+            fence=self._fence(agent, step),
         )
         completed = await session.run(command, timeout_seconds=grace + MARGIN_SECONDS)
         stopped = parse_stop(completed)
@@ -200,6 +204,13 @@ class Lifecycle:
         lost = self.work.manner.purge and spec.checkpoints is not None
         forgotten = await Restore(self.work).forget(agent) if lost else ""
         return _told((how if stopped.changed else "was stopped", forgotten))
+
+    def _fence(self, agent: AgentId, step: Step) -> int | None:
+        """A copy that is not the recorded one, and older, shall never be started again there."""
+        record, seen = self.work.state.agents.get(agent), self.work.seen(agent, step.node)
+        if record is None or record.node == step.node:
+            return None
+        return record.epoch if seen is not None and seen.epoch < record.epoch else None
 
     def _record_stop(self, trail: Trail, agent: AgentId) -> None:
         record = self.work.state.agents.get(agent)

@@ -21,7 +21,7 @@ from phoenixctl.remote.fence import (
     standing_command,
     unfence_command,
 )
-from phoenixctl.remote.lease import (
+from phoenixctl.remote.renew import (
     Permit,
     Renewed,
     parse_renew,

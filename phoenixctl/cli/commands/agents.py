@@ -8,7 +8,9 @@ import typer
 
 from phoenixctl.cli.approve import DryRun, LockWait, Yes, change
 from phoenixctl.cli.command import command, group
+from phoenixctl.cli.confirm import confirmed_off
 from phoenixctl.cli.run import Run
+from phoenixctl.cli.scope import Fenced, dead_and_fenced
 from phoenixctl.cli.select import (
     NodesOption,
     choose_agents,
@@ -104,6 +106,7 @@ def start(
             "--assume-dead", metavar="NODE", help="This silent node is dead: nothing runs on it."
         ),
     ] = None,
+    fenced: Fenced = None,
     lock_wait: LockWait = None,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -111,15 +114,20 @@ def start(
     from phoenixctl.cli.checkpoints import with_checkpoints
     from phoenixctl.cli.planned import relying
     from phoenixctl.planning.lifecycle import plan_start
+    from phoenixctl.workflows.leases import known_leases
     from phoenixctl.workflows.means import Manner
 
     async def make(parts: Parts) -> Plan:
-        dead = frozenset(choose_nodes(parts.fleet, assume_dead)) if assume_dead else frozenset()
+        dead, off = dead_and_fenced(parts.fleet, assume_dead, fenced)
+        off |= confirmed_off(parts.configured, assume_dead, fenced)
         wanted = choose_agents(parts.fleet, agents or ())
         node = choose_node(parts.fleet, on) if on is not None else None
         # Where agents go depends on rates and response times as well.
         snapshot = await _seen(parts, None)
-        plan = plan_start(wanted, parts.fleet, snapshot, assume_dead=dead, on=node)
+        leases = known_leases(parts.configured, parts.records)
+        plan = plan_start(
+            wanted, parts.fleet, snapshot, assume_dead=dead, fenced=off, leases=leases, on=node
+        )
         state = await parts.records.read()
         plan = await with_checkpoints(parts, plan, parts.fleet, snapshot, state)
         return await relying(parts, plan, snapshot)
@@ -196,6 +204,20 @@ def checkpoint(
     return run.within(
         lambda parts: checkpoint_agents(run, parts, agents or (), force=force, dry_run=dry_run)
     )
+
+
+@command(app, "renew", help="Permit singletons to run on: --once from cron, else again and again.")
+def renew(
+    run: Run,
+    *,
+    agents: Names = None,
+    once: Annotated[bool, typer.Option("--once", help="One round, and its result.")] = False,
+) -> ExitCode:
+    from phoenixctl.cli.renewing import renew_again_and_again, renew_once
+
+    if once:
+        return run.within(lambda parts: renew_once(run, parts, agents or []))
+    return run.within(lambda parts: renew_again_and_again(run, parts, agents or []))
 
 
 @command(app, "logs", help="Show what agents wrote; -f follows.")

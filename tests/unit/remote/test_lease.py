@@ -14,7 +14,7 @@ from phoenixctl.model.names import AgentId
 from phoenixctl.model.snapshot import AgentState
 from phoenixctl.remote.agents import spec_digest
 from phoenixctl.remote.fence import parse_promote, parse_standing, promote_command, standing_command
-from phoenixctl.remote.lease import (
+from phoenixctl.remote.renew import (
     Permit,
     Renewed,
     Uptime,

@@ -19,7 +19,7 @@ from phoenixctl.model.errors import (
 )
 from phoenixctl.model.fleet import Node, Pool
 from phoenixctl.model.instance import Instance
-from phoenixctl.model.names import NodeName
+from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.model.outcome import Failed, Outcome, Succeeded, Unknown
 from phoenixctl.model.plan import Plan, Step
 from phoenixctl.model.state import NO_CHANGE, Patch, State, patched
@@ -207,6 +207,7 @@ class FakeRecords:
     opened: list[Plan] = field(default_factory=list)
     operations: list[FakeOperation] = field(default_factory=list)
     held: bool = False
+    lasting: dict[AgentId, float] = field(default_factory=dict)  # leases
     ended: list[str] = field(default_factory=list)  # how each operation did: ok, failed, …
 
     @asynccontextmanager
@@ -237,6 +238,19 @@ class FakeRecords:
 
     def availability(self) -> Mapping[NodeName, float]:
         return self.available
+
+    def leases(self) -> Mapping[AgentId, float]:
+        return self.lasting
+
+    def permitting(self, agents: Iterable[AgentId]) -> None:
+        for agent in agents:
+            self.lasting.pop(agent, None)
+
+    def permitted(self, seconds: Mapping[AgentId, float]) -> None:
+        self.lasting.update(seconds)
+
+    def renewing(self, seconds: Mapping[AgentId, float]) -> None:
+        self.lasting.update({a: s for a, s in seconds.items() if a in self.lasting})
 
     def sighted(self, answered: Mapping[NodeName, bool], *, epoch: float) -> None:
         self.sightings.append(dict(answered))
