@@ -100,7 +100,7 @@ class Restore:
         outcomes = await self.work.means.reach.each(fleet.nodes, job)
         removed = sum(o.value for o in outcomes.values() if isinstance(o, Succeeded))
         left = [name for name, o in outcomes.items() if not isinstance(o, Succeeded)]
-        said = f"{removed} copies of checkpoints removed"
+        said = f"{removed} {'copy' if removed == 1 else 'copies'} of its checkpoints removed"
         return f"{said}, those on {', '.join(left)} are left" if left else said
 
     async def _listing(self) -> Listing:
@@ -167,7 +167,7 @@ class Restore:
         """How old it is: what was acknowledged since is lost."""
         said = f"from its checkpoint, {format_duration(self._age(offer, listing))} old"
         if listing.silent:
-            said += f" ({', '.join(listing.silent)} did not say what they keep)"
+            said += f" (of those that answer; not: {', '.join(listing.silent)})"
         return f"{said}; passed over: {'; '.join(passed)}" if passed else said
 
 
