@@ -128,7 +128,7 @@ def plan_routes(statuses: Iterable[RouterStatus]) -> Plan:
             if backend.error is not None:
                 warnings.append(f"{of}: {backend.error.what}")
             elif backend.as_wanted:
-                unchanged.append(f"{of} has its {len(backend.seen)} members")
+                unchanged.append(f"{of} has the members that it should have")
             else:
                 steps.append(_route(of, backend))
     return Plan("reconcile routers", tuple(steps), tuple(unchanged), tuple(warnings))

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from phoenixctl.model.errors import CommandFailed
 from phoenixctl.model.names import AgentId
+from phoenixctl.model.plan import Risk
 from phoenixctl.model.routing import (
+    BackendStatus,
     Member,
     MemberState,
+    RouterFacts,
     RouterKind,
     RouterSettings,
+    RouterStatus,
     SeenMember,
 )
-from phoenixctl.planning.routing import Spot, Spots, agent_of, own, wanted_members
+from phoenixctl.model.state import State
+from phoenixctl.planning.copies import Copies
+from phoenixctl.planning.draft import Draft
+from phoenixctl.planning.routing import Spot, Spots, agent_of, own, plan_routes, wanted_members
+from phoenixctl.planning.undoing import Undoing
+from tests.builders import fleet, snapshot
 
 LB = RouterSettings("lb", RouterKind.HAPROXY, "/s", weight=50)
 SPECS = ("work", "work-more")
@@ -122,3 +134,45 @@ def test_requests_that_wait_go_to_their_agent_or_to_another_one_of_its_kind() ->
         "work-0.1": "127.0.0.1:1 100",
         "work-more-0.1": "127.0.0.1:1 100",
     }
+
+
+def test_a_plan_has_a_step_for_each_backend_that_is_not_as_it_should_be() -> None:
+    drained = Member("work-2.1", "fd00::1", 80, 5, MemberState.DRAIN)
+    right = BackendStatus(
+        "right", SPECS, (seen("work-0.1"),), (Member("work-0.1", "10.0.0.1", 80),)
+    )
+    wrong = BackendStatus(
+        "wrong",
+        SPECS,
+        (seen("work-10.1"), held("work-9.1"), SeenMember(drained)),
+        (
+            Member("work-9.1", "10.0.0.3", 80),
+            replace(drained, state=MemberState.READY),
+            Member("work-1.1", "10.0.0.2", 80, 7),
+        ),
+    )
+    lost = BackendStatus("lost", SPECS, error=CommandFailed("no such backend"))
+    plan = plan_routes([RouterStatus(LB, RouterFacts("2.6"), (right, wrong, lost))])
+    [step] = plan.steps
+    assert (step.key, step.address) == ("set members lb/wrong", "router.lb/wrong")
+    assert step.risk is Risk.SAFE
+    assert [(change.name, change.before, change.after) for change in step.changes] == [
+        ("work-1.1", None, "10.0.0.2:80 weight 7"),
+        ("work-2.1", "[fd00::1]:80 weight 5 drain", "[fd00::1]:80 weight 5"),
+        ("work-9.1", "requests wait", "10.0.0.3:80 weight 100"),
+        ("work-10.1", "10.0.0.1:80 weight 100", None),
+    ]
+    assert plan.unchanged == ("lb/right has the members that it should have",)
+    assert plan.warnings == ("lb/lost: no such backend",)
+
+
+def test_nothing_takes_a_route_back_and_a_rollback_does_not_mind() -> None:
+    lacks = BackendStatus("be", SPECS, (), (Member("work-0.1", "10.0.0.1", 80),))
+    [step] = plan_routes([RouterStatus(LB, RouterFacts("2.6"), (lacks,))]).steps
+    draft = Draft()
+    nothing = snapshot()
+    undoing = Undoing(
+        "5", [step], {}, fleet(), State("test", "f00d", 4), nothing, Copies(nothing), draft
+    )
+    assert undoing.undo(step) == ()
+    assert (draft.steps, draft.warnings) == ({}, [])

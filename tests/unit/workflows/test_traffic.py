@@ -10,8 +10,11 @@ from phoenixctl.model.errors import CommandFailed, Unreachable
 from phoenixctl.model.fleet import Agent, AgentSpec, Fleet
 from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.model.routing import Member, MemberState
+from phoenixctl.model.snapshot import AgentObservation, AgentState, NodeObservation, NodeUnobserved
+from phoenixctl.planning.routing import plan_routes
 from phoenixctl.workflows.traffic import Traffic
-from tests.builders import fleet, node, spec
+from tests.builders import agent as observed_agent
+from tests.builders import fleet, node, seen, silent, snapshot, spec
 from tests.unit.workflows.fake_router import BACKEND, SPEC, FakeRouter
 from tests.unit.workflows.fakes import FakeClock
 
@@ -189,3 +192,81 @@ async def test_an_address_that_is_no_number_is_looked_up_or_asked_for() -> None:
     with pytest.raises(CommandFailed, match=r"a: x+ is neither an address") as caught:
         await Traffic(strange, {"lb": router}, FakeClock()).admit(agent(), A, 1)
     assert "agent_address" in caught.value.hint
+
+
+def running(ordinal: int = 0, **more: object) -> AgentObservation:
+    return observed_agent(f"work-{ordinal}", of=work(), port=80 + ordinal, epoch=5, **more)
+
+
+async def has_and_wants(
+    router: FakeRouter, *nodes: NodeObservation | NodeUnobserved
+) -> tuple[list[str], list[str]]:
+    """The members that it has, and those that it should have."""
+    [status] = await of(router).status(snapshot(*nodes))
+    assert status.error is None
+    [backend] = status.backends
+    assert backend.error is None
+    wanted = [one.name for one in backend.wanted]
+    return [one.member.name for one in backend.seen], wanted
+
+
+async def test_what_runs_and_is_ready_should_be_a_member() -> None:
+    nodes = seen("a", running(0, ready=True)), seen("b", running(1, ready=None))
+    router = FakeRouter().has(at_a("work-9.1", 99))
+    assert await has_and_wants(router, *nodes) == (["work-9.1"], ["work-0.5", "work-1.5"])
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        running(role="standby"),
+        running(ready=False),
+        running(held="fenced at epoch 6"),
+        observed_agent("work-0", AgentState.STARTING, of=work(), port=80),
+        observed_agent("work-0", AgentState.UNKNOWN, of=work(), port=80),
+        observed_agent("work-0", AgentState.FAILED, of=work(), port=80),
+        observed_agent("work-0", AgentState.STOPPED, of=work(), port=80),
+    ],
+)
+async def test_what_does_not_serve_does_not_become_one(odd: AgentObservation) -> None:
+    assert (await has_and_wants(FakeRouter(), seen("a", odd)))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("odd", "stays"),
+    [
+        (running(ready=False), True),
+        (running(held="fenced at epoch 6"), True),
+        (observed_agent("work-0", AgentState.STARTING, of=work(), port=80), True),
+        (running(role="standby"), False),
+        (observed_agent("work-0", AgentState.FAILED, of=work(), port=80), False),
+        (observed_agent("work-0", AgentState.STOPPED, of=work(), port=80), False),
+    ],
+)
+async def test_what_may_serve_again_soon_stays_one(odd: AgentObservation, stays: bool) -> None:
+    router = FakeRouter().has(at_a())
+    assert (await has_and_wants(router, seen("a", odd)))[1] == (["work-0.1"] if stays else [])
+
+
+async def test_of_a_silent_node_all_members_stay() -> None:
+    router = FakeRouter().has(at_a(), Member("work-1.1", "10.0.0.2", 81))
+    assert (await has_and_wants(router, silent("a"), seen("b")))[1] == ["work-0.1"]
+
+
+async def test_members_become_those_that_run_and_once_is_enough() -> None:
+    router = FakeRouter().has(at_a("work-1.1", 81), at_a("static", 9))
+    traffic, now = of(router), snapshot(seen("a", running(0, ready=True)))
+    await traffic.reconcile("lb", BACKEND, now)
+    assert router.is_told() == ["- work-1.1", "+ work-0.5 10.0.0.1:80 100"]
+    await traffic.reconcile("lb", BACKEND, now)
+    assert router.told == []
+    with pytest.raises(CommandFailed, match="gone is not in the configuration"):
+        await traffic.reconcile("gone", BACKEND, now)
+
+
+async def test_a_silent_router_is_seen_as_such_beside_the_others() -> None:
+    one, other = FakeRouter("one", error=Unreachable("one: silent")), FakeRouter("other")
+    found = await of(one, other).status(snapshot(seen("a")))
+    assert [(r.settings.name, r.error is None) for r in found] == [("one", False), ("other", True)]
+    plan = plan_routes(found)
+    assert (plan.steps, plan.warnings) == ((), ("one: one: silent",))
