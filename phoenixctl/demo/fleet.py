@@ -37,6 +37,7 @@ agents:
     checkpoint: {{http: {{path: /checkpoint}}}}
     activate: {{http: {{path: /activate}}}}
     reload: {{http: {{path: /reload}}}}
+    migrate: {{strategy: live, standby: {{http: {{path: /prepared}}}}}}
 
 routers:
   clients:            # there is no proxy: `phoenixctl demo load` reads the file that Envoy would

@@ -6,8 +6,9 @@ import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
 from phoenixctl.demo.graph import graph
 
@@ -107,6 +108,15 @@ class Tally:
             failures=dict(sorted(self.failures.items())),
             intervals=tuple(self.interval(n, every_seconds or 1.0) for n in range(number)),
         )
+
+
+def report_from(document: Mapping[str, Any]) -> LoadReport:
+    """The report from its JSON; ValueError for another thing."""
+    try:
+        intervals = tuple(Interval(**one) for one in document.get("intervals", ()))
+        return replace(LoadReport(**document), intervals=intervals)
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"not the report of a load: {error}") from None
 
 
 def quantile(ordered: Sequence[float], share: float) -> float | None:

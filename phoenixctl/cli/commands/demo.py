@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phoenixctl.cli.command import command, group
+from phoenixctl.cli.demo_load import Load, load_command, load_words, loaded
 from phoenixctl.cli.durations import seconds_of
 from phoenixctl.cli.run import Run
 from phoenixctl.model.errors import ExitCode, PhoenixError, UsageError
@@ -95,11 +96,18 @@ def load(
     agent: Annotated[
         str | None, typer.Option("--agent", metavar="AGENT", help="Only to this one.")
     ] = None,
+    every: Annotated[
+        str | None,
+        typer.Option("--every", metavar="TIME", help="Report each such time, and draw a graph."),
+    ] = None,
     folder: Folder = None,
 ) -> ExitCode:
     run.config = run.config or _config(folder)
+    every_seconds = seconds_of("--every", every)
+    if every_seconds == 0:
+        raise UsageError("--every has to be more than 0")
     output = "json" if run.output.for_programs else "text"
-    words = _load_command(run, rate, seconds, agent)
+    words = load_command(run, Load(rate, seconds, agent, every_seconds))
     done = subprocess.run([*words, "-o", output], check=False)
     return ExitCode.OK if done.returncode == 0 else ExitCode.SOME_FAILED
 
@@ -126,7 +134,11 @@ def slow(
     return ExitCode.OK
 
 
-@command(app, "run", help="The whole tour in under a minute: up, load, a slow node, drain, down.")
+@command(
+    app,
+    "run",
+    help="The whole tour in under a minute: up, load, a slow node, migrate, drain, down.",
+)
 def tour(run: Run, *, nodes: Nodes = 4, agents: Agents = 8) -> ExitCode:
     from phoenixctl.cli.app import run as play
     from phoenixctl.demo.scenes import SceneFailed, Stage, begin, perform
@@ -138,16 +150,20 @@ def tour(run: Run, *, nodes: Nodes = 4, agents: Agents = 8) -> ExitCode:
     try:
         run.config = _configured(nodes, agents, folder)
         node = "demo-2" if nodes > 1 else "demo-1"
-        stage = Stage(play, run.config, node, agents=agents, say=_say)
+        stage = Stage(
+            play, run.config, node, agents=agents, say=_say,
+            load=lambda agent: loaded(run, Load(100.0, 300.0, agent, every_seconds=0.1)),
+            elsewhere=lambda agent: _elsewhere(run, agent, node),
+        )  # fmt: skip
         begin(stage)
-        with _load_in_background(run, rate=150.0) as sent:
+        with loaded(run, Load(150.0, 300.0)) as reports:
             perform(stage)
-        _say(f"\nThe load all the while: {sent[0]}")
+        _say(f"\nThe load all the while: {load_words(reports)}")
     except SceneFailed as failed:
         run.note(f"error: {failed}")
         return ExitCode.ERROR
     finally:
-        _say("\n7. Tidy up.")
+        _say("\n8. Tidy up.")
         play(["demo", "down"])
     _say(
         f"\nThat took {time.monotonic() - begun:.0f} s. Next:\n"
@@ -156,6 +172,14 @@ def tour(run: Run, *, nodes: Nodes = 4, agents: Agents = 8) -> ExitCode:
         "  phoenixctl doctor            check that they can be reached and managed"
     )
     return ExitCode.OK
+
+
+def _elsewhere(run: Run, agent: str, spared: str) -> str | None:
+    """The last node that has not the agent, and is not `spared`."""
+    record = run.within(lambda parts: parts.records.read())
+    its = {one.node for one in record.agents.values() if one.id == agent}
+    nodes = sorted(name for name in record.nodes if name != spared and name not in its)
+    return nodes[-1] if nodes and its else None
 
 
 def _say(text: str) -> None:
@@ -227,83 +251,6 @@ def _silent(wanted: bool) -> Iterator[None]:
 
     with redirect_stdout(StringIO()):
         yield
-
-
-def _load_command(run: Run, rate: float, seconds: float, agent: str | None = None) -> list[str]:
-    module = "phoenixctl.demo.load"
-    words = [sys.executable, "-m", module, "--rate", f"{rate:g}", "--seconds", f"{seconds:g}"]
-    targets = _targets(run)
-    if agent is None:
-        chosen = list(targets.values())
-    elif agent in targets:
-        chosen = [targets[agent]]
-    else:
-        raise UsageError(f"no agent {agent} that runs has a port", hint="phoenixctl agents ls")
-    file = _endpoints(run)
-    if file is None:
-        return [*words, *chosen]
-    return [*words, "--endpoints", str(file), *(["--agent", agent] if agent else [])]
-
-
-def _targets(run: Run) -> dict[str, str]:
-    """Where the fleet's agents were started, as URLs."""
-    record = run.within(lambda parts: parts.records.read())
-    targets: dict[str, str] = {}
-    for agent in run.parts.fleet.instances():
-        where = record.agents.get(agent.id)
-        node = None if where is None else run.parts.fleet.nodes.get(where.node)
-        if node is not None and agent.port is not None:
-            targets[agent.id] = f"http://{node.agent_address or node.address}:{agent.port}"
-    if not targets:
-        raise UsageError("no agent that runs has a port", hint="phoenixctl demo up")
-    return targets
-
-
-def _endpoints(run: Run) -> Path | None:
-    """The file of an Envoy of this machine with all that has requests; None when there is none."""
-    from phoenixctl.model.routing import RouterKind
-    from phoenixctl.remote.envoy import file_name
-
-    for router in run.parts.fleet.routers.values():
-        if router.kind is RouterKind.ENVOY and router.node is None and len(router.backends) == 1:
-            [backend] = router.backends.values()
-            path = Path(router.path).expanduser() / file_name(backend)
-            if path.exists():
-                return path
-    return None
-
-
-@contextmanager
-def _load_in_background(run: Run, *, rate: float) -> Iterator[list[str]]:
-    """Messages at a steady rate until the block ends; then what became of them, in words."""
-    sent: list[str] = []
-    process = subprocess.Popen(
-        [*_load_command(run, rate, 300.0), "-o", "json"],
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        yield sent
-    finally:
-        process.terminate()
-        try:
-            output, _ = process.communicate(timeout=10.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            output, _ = process.communicate()
-        sent.append(_load_words(output))
-
-
-def _load_words(output: bytes) -> str:
-    try:
-        report = json.loads(output)
-        failed = report["failed"]
-        return (
-            f"{report['sent']} messages sent, {report['acknowledged']} acknowledged,"
-            f" {failed} failed, {report['moved']} taken by another agent"
-        )
-    except (ValueError, KeyError, TypeError):
-        return "no report"
 
 
 async def _inject(parts: Parts, node: str, delay_ms: float, for_seconds: float) -> list[str]:

@@ -6,9 +6,9 @@ from phoenixctl.demo.graph import graph
 
 
 def test_a_pause_is_seen_and_so_is_what_waited_in_it():
-    assert graph([8, 9, 0, 0, 32, 1], 0.1) == (
-        "   0.0s ▂▃..█▁",
-        "        █ = 32 in 0.1s, . = 0",
+    assert graph([8, 9, 0, 0, 32, 8, 1], 0.1) == (
+        "   0.0s ▄▅..█▄▁",
+        "        █ = 16 or more in 0.1s, . = 0",
     )
 
 
