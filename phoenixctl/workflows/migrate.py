@@ -245,7 +245,8 @@ class _Migration:
         """It serves on the target; nothing of it stays on the source."""
         told = [self.way.value, self._downtime_told()]
         if self.bytes:
-            told.append(f"{format_bytes(self.bytes)} copied in {self.rounds or 1} rounds")
+            rounds = f" in {self.rounds} rounds" if self.rounds > 1 else ""
+            told.append(f"{format_bytes(self.bytes)} copied{rounds}")
         try:
             await self.source.stop(grace_seconds=self.trail.step.grace_seconds)
         except PhoenixError as error:

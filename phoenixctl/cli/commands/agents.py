@@ -220,6 +220,27 @@ def renew(
     return run.within(lambda parts: renew_again_and_again(run, parts, agents or []))
 
 
+@command(app, "migrations", help="Show how agents came from node to node, the latest first.")
+def migrations(run: Run, *, agents: Names = None) -> None:
+    from fnmatch import fnmatchcase
+
+    from phoenixctl.render.migrations import migrations_document, print_migrations
+
+    state = run.within(lambda parts: parts.records.read())
+    past = [
+        (agent, one)
+        for agent, several in state.migrations.items()
+        for one in several
+        if not agents or any(fnmatchcase(agent, a) or agent.rpartition("-")[0] == a for a in agents)
+    ]
+    past.sort(key=lambda pair: (pair[1].at, pair[0]), reverse=True)
+    run.emit(
+        "migrations",
+        lambda: migrations_document(past),
+        lambda console: print_migrations(past, console),
+    )
+
+
 @command(app, "logs", help="Show what agents wrote; -f follows.")
 def logs(
     run: Run,
