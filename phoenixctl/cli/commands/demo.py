@@ -134,11 +134,7 @@ def slow(
     return ExitCode.OK
 
 
-@command(
-    app,
-    "run",
-    help="The whole tour in under a minute: up, load, a slow node, migrate, drain, down.",
-)
+@command(app, "run", help="The whole tour in under a minute: load, a slow node, a live migration.")
 def tour(run: Run, *, nodes: Nodes = 4, agents: Agents = 8) -> ExitCode:
     from phoenixctl.cli.app import run as play
     from phoenixctl.demo.scenes import SceneFailed, Stage, begin, perform
