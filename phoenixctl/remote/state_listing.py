@@ -38,7 +38,12 @@ n='
 '
 count() { c_ifs=$IFS; IFS=$n; set -f; set -- $1; set +f; IFS=$c_ifs; lines=$#; }
 record() { printf '%s\0%s\0%s\0' "$1" "$2" "$3"; }
-unread() { if [ -e "$1" ] || [ -L "$1" ]; then record unreadable "$1" ''; fi; }
+# What cannot be read and is there may have been made anew meanwhile.
+unread() {
+    if [ -r "$1" ] || [ -L "$1" ]; then record unsteady "$1" ''
+    elif [ -e "$1" ]; then record unreadable "$1" ''
+    fi
+}
 large() {
     size=${1#* } at=0
     {
@@ -58,10 +63,12 @@ sum_one() {
 # Fails for a small file, whose checksum is made together with those of others.
 tell() {
     case $1 in
-        4*) if [ -r "$2" ] && [ -x "$2" ]; then record "$1" "$2" ''; else unread "$2"; fi ;;
+        4*) if [ -r "$2" ] && [ -x "$2" ]; then record "$1" "$2" ''
+            elif [ -d "$2" ]; then record unreadable "$2" ''
+            fi ;;
         a*) target=$(readlink "$2" && echo .) && record "$1" "$2" "${target%"$n".}" ;;
-        8*) if [ "$with_sums" = no ]; then record "$1" "$2" ''
-            elif [ ! -r "$2" ]; then unread "$2"
+        8*) if [ ! -r "$2" ]; then unread "$2"
+            elif [ "$with_sums" = no ]; then record "$1" "$2" ''
             elif [ "${1#* }" -gt "$block" ]; then large "$1" "$2"
             else case $2 in *"$n"*) sum_one "$1" "$2" ;; *) return 1 ;; esac
             fi ;;
@@ -153,11 +160,12 @@ class Entry:
 class Listing:
     """A state folder. `special` are sockets, pipes and devices, which cannot be copied.
 
-    `free_files` is None where the file system has no limit.
+    `unsteady` was replaced while it was read. `free_files` is None where there is no limit.
     """
 
     entries: Mapping[bytes, Entry]
     special: tuple[bytes, ...]
+    unsteady: tuple[bytes, ...]
     free: Bytes
     free_files: int | None
     exists: bool = True
@@ -190,6 +198,7 @@ class ListingReader:
         self._entries: dict[bytes, Entry] = {}
         self._special: list[bytes] = []
         self._unread: list[bytes] = []
+        self._unsteady: list[bytes] = []
         self._last: tuple[str, ...] = ()
 
     def take(self, data: bytes) -> None:
@@ -212,6 +221,7 @@ class ListingReader:
         return Listing(
             {path: e for path, e in sorted(self._entries.items()) if self._is_within(path)},
             tuple(sorted(self._special)),
+            tuple(sorted(self._unsteady)),
             Bytes(blocks * size),
             files if all_files else None,
             self._last[0] == "end",
@@ -221,8 +231,8 @@ class ListingReader:
         text = head.decode("ascii", "replace")
         if not path:
             self._last = tuple(text.split(" "))
-        elif text == "unreadable":
-            self._unread.append(path)
+        elif text in ("unreadable", "unsteady"):
+            (self._unread if text == "unreadable" else self._unsteady).append(path)
         elif (match := _HEAD.fullmatch(text)) is None or not _stays_inside(path):
             raise CommandFailed(f"the node lists {path[:200]!r} as {text[:100]!r}")
         else:

@@ -93,7 +93,7 @@ class StateCopy:
         begun = self._clock.monotonic()
         source, target = await self._listings()
         self._check(source, target)
-        copied, files, later = 0, 0, set[bytes]()
+        copied, files, later = 0, 0, set(source.unsteady)
         for batch in batches(orders(source, target)):
             taken = parse_take(await self._carry(batch), batch)
             copied += batch.bytes
@@ -111,7 +111,8 @@ class StateCopy:
     async def verify(self) -> None:
         """CommandFailed unless both are the same now."""
         source, target = await self._listings()
-        if differing := differences(source, target):
+        unsteady = source.unsteady + target.unsteady
+        if differing := unsteady or differences(source, target):
             raise CommandFailed(
                 f"the state of {self._agent} on {self._pipe.target.name} is not the one on"
                 f" {self._pipe.source.name}: {shown(differing)}",

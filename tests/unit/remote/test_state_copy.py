@@ -331,6 +331,11 @@ def test_a_listing_that_broke_off_is_no_listing() -> None:
         record((FILE, b"./file", b"")).result()
 
 
+def test_a_file_that_was_made_anew_while_it_was_read_is_not_taken_for_gone() -> None:
+    listing = record((b"unsteady", b"./busy", b""), END).result()
+    assert (listing.unsteady, dict(listing.entries)) == ((b"./busy",), {})
+
+
 def test_a_file_that_cannot_be_read_is_named() -> None:
     with pytest.raises(CommandFailed, match="secret cannot be read"):
         record((b"unreadable", b"./secret", b""), END).result()
