@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from phoenixctl.model.fleet import Agent, Fleet, Guards
+from phoenixctl.model.fleet import Agent, Fleet, Guards, Pool
 from phoenixctl.model.plan import Basis, Breach, Drift, Plan, Step
 from phoenixctl.model.snapshot import NodeObservation, NodeUnobserved, Snapshot
 from phoenixctl.model.state import State
@@ -16,11 +16,11 @@ from phoenixctl.planning.digests import Digests
 from phoenixctl.planning.draft import Draft
 from phoenixctl.planning.drift import drift_of
 from phoenixctl.planning.fates import Fates, fates_of
-from phoenixctl.planning.ground import Ground, complete, prepare
+from phoenixctl.planning.ground import STARTED_AGAIN, Ground, complete, prepare
 from phoenixctl.planning.guarding import breaches
 from phoenixctl.planning.known import Inventory, known_nodes
 from phoenixctl.planning.making import Making
-from phoenixctl.planning.members import Members, members_of
+from phoenixctl.planning.members import Member, Members, members_of
 from phoenixctl.planning.needs import Needs, needs_of
 from phoenixctl.planning.order import by_name, in_order
 from phoenixctl.planning.orphans import (
@@ -154,8 +154,9 @@ def _silent(view: _View, scope: Scope, ground: Ground) -> tuple[Hidden, Hidden]:
     fenced = [name for name, leaving in ground.leaving.items() if leaving.silent]
     empty = {m.name for pool in view.members.created.values() for m in pool if m.fresh}
     empty |= view.members.gone_names() | scope.fenced | set(fenced)
-    # Its provider has stopped it. What starts there again first asks whether it may.
-    off = {m.name for m in everyone if m.off and m.name not in ground.returning}
+    # Its provider has stopped it. What starts there again first asks whether it may. On an embedded
+    # node that was stopped, agents may run on.
+    off = {m.name for m in everyone if m.off and not _runs_on(m, view.fleet.pools)}
     silent = [
         name
         for name in nodes
@@ -174,6 +175,11 @@ def _silent(view: _View, scope: Scope, ground: Ground) -> tuple[Hidden, Hidden]:
             for_singletons=[name for name in fenced if name not in scope.fenced],
         ),
     )
+
+
+def _runs_on(member: Member, pools: Mapping[str, Pool]) -> bool:
+    pool = pools.get(member.node.pool)
+    return pool is None or pool.provider in STARTED_AGAIN
 
 
 def _groups(view: _View, needs: Needs, fates: Fates) -> Iterator[tuple[str, Group]]:

@@ -82,6 +82,10 @@ def test_an_instance_that_its_provider_has_stopped_is_proof(phase: Phase, starts
     listed = {"web": (instance("web-1"), instance("web-2", phase=phase))}
     plan = changes(f, seen("web-1"), silent("web-2"), state=state, listed=listed)
     assert ("start agent one-0@web-1" in keys(plan)) is starts
+    local = made(2, agents=[ONE])  # its agents may outlive an embedded node
+    state = recorded(record("web-1"), record("web-2"), agents={"one-0": "web-2"})
+    plan = changes(local, seen("web-1"), silent("web-2"), state=state, listed=listed)
+    assert not any(key.startswith("start agent") for key in keys(plan))
 
 
 def test_it_starts_after_the_silent_node_that_is_destroyed_whatever_was_said() -> None:
