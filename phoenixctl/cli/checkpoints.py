@@ -43,7 +43,7 @@ async def checkpoint_agents(
         def on_agent(made: Checkpointed) -> None:
             shown.step(made.agent, failed=made.fate.failed)
 
-        making = Checkpointing(parts.fleet, snapshot, parts.reach, parts.clock)
+        making = Checkpointing(parts.fleet, snapshot, parts.reach, parts.clock, parts.secret)
         made = await making(wanted, force=force, dry_run=dry_run, on_agent=on_agent)
     _show(run, made)
     failed = any(one.fate.failed for one in made)

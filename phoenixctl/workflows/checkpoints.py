@@ -17,8 +17,8 @@ from itertools import islice
 from secrets import token_hex
 from typing import Final
 
-from phoenixctl.model.errors import PhoenixError
-from phoenixctl.model.fleet import AgentSpec, Fleet
+from phoenixctl.model.errors import CommandFailed, PhoenixError
+from phoenixctl.model.fleet import AgentSpec, Fleet, SecretRef
 from phoenixctl.model.hooks import SignalHook
 from phoenixctl.model.moving import Checkpoints
 from phoenixctl.model.names import AgentId, NodeName
@@ -41,6 +41,7 @@ from phoenixctl.remote.taking import (
 )
 from phoenixctl.workflows.hooks import call
 from phoenixctl.workflows.keeping import READING_SECONDS, Keeping
+from phoenixctl.workflows.specs import without_secrets
 
 AT_ONCE: Final = 16  # agents
 _MORE_PEERS: Final = 3  # are tried when the best ones fail
@@ -110,12 +111,16 @@ class _Task:
 
 @dataclass(frozen=True, slots=True)
 class Checkpointing:
-    """A run over many agents, each of which costs only itself when it fails."""
+    """A run over many agents, each of which costs only itself when it fails.
+
+    `secret` finds a secret's value, so that none is in what an agent's hook said.
+    """
 
     fleet: Fleet
     snapshot: Snapshot
     reach: Reach
     clock: Clock
+    secret: Callable[[SecretRef], str]
 
     async def __call__(
         self,
@@ -180,9 +185,7 @@ class Checkpointing:
         at = self._at(told.agent, begun.epoch, task.shelves)
         since = self.clock.monotonic()  # what is acknowledged from now on may not be in it
         try:
-            if agent.spec.checkpoint is not None:
-                hook = agent.spec.checkpoint
-                await call(session, hook, told.agent, agent.seen.port, self.fleet)
+            await self._call_hook(session, agent)
             take = take_command(
                 told.agent, node, fleet,
                 token=token, epoch=begun.epoch, at=at, keep=agent.policy.keep,
@@ -193,6 +196,18 @@ class Checkpointing:
         finally:
             with suppress(PhoenixError):
                 await session.run(done_command(told.agent, node, fleet, token=token))
+
+    async def _call_hook(self, session: Session, agent: Running) -> None:
+        if agent.spec.checkpoint is None:
+            return
+        try:
+            await call(session, agent.spec.checkpoint, agent.seen.id, agent.seen.port, self.fleet)
+        except CommandFailed as error:
+            secrets = {}
+            for name, ref in agent.spec.secrets.items():
+                with suppress(PhoenixError):
+                    secrets[name] = self.secret(ref)
+            raise CommandFailed(without_secrets(error.what, secrets), hint=error.hint) from None
 
     def _at(self, agent: AgentId, epoch: int, shelves: Shelves) -> int:
         """Later than any before, also when the clock of who made that was ahead of ours."""

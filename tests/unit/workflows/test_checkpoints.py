@@ -11,7 +11,7 @@ import pytest
 
 from phoenixctl.model.command import Command
 from phoenixctl.model.errors import CommandFailed, Unreachable
-from phoenixctl.model.fleet import Agent, AgentSpec
+from phoenixctl.model.fleet import Agent, AgentSpec, SecretRef
 from phoenixctl.model.hooks import ExecHook, HttpHook, Readiness
 from phoenixctl.model.moving import Checkpoints
 from phoenixctl.model.names import AgentId, NodeName
@@ -91,7 +91,7 @@ async def checkpoint(
     fleet = replace(nodes.fleet, agents={"worker": spec})
     clock = FakeClock()
     seen = await observe(fleet, nodes.reach, clock, FakeRecords(), depth=WHAT_RUNS)
-    making = Checkpointing(fleet, seen, nodes.reach, clock)
+    making = Checkpointing(fleet, seen, nodes.reach, clock, lambda _ref: "hunter2")
     [made] = await making(running([WORKER], fleet, seen), force=force, dry_run=dry_run)
     return made
 
@@ -157,10 +157,12 @@ async def test_fewer_copies_than_asked_for_are_told(nodes: LocalNodes) -> None:
 
 async def test_a_hook_that_fails_leaves_nothing_behind(nodes: LocalNodes) -> None:
     started(nodes["a"])
-    nodes["a"].page = lambda _request: HttpResponse(503, b"busy")
-    failed = await checkpoint(nodes)
+    nodes["a"].page = lambda _request: HttpResponse(503, b"busy with hunter2")
+    secretive = replace(SPEC, secrets={"TOKEN": SecretRef("env", "T")})
+    failed = await checkpoint(nodes, spec=secretive)
     assert failed.fate is Fate.FAILED
-    assert "answered 503 to POST /checkpoint: busy" in str(failed.errors[NodeName("a")])
+    said = str(failed.errors[NodeName("a")])
+    assert said.endswith("answered 503 to POST /checkpoint: busy with ***")
     has_hook(nodes["a"])
     assert (await checkpoint(nodes)).fate is Fate.COPIED
 
