@@ -21,6 +21,7 @@ from phoenixctl.ports.reach import Chunk, Reach, Session
 from phoenixctl.remote.between import parse_probe, probe_command, straight_command
 from phoenixctl.remote.reboot import BOOT, parse_boot
 from phoenixctl.remote.state_copy import (
+    Taken,
     parse_read_file,
     parse_take,
     parse_take_file,
@@ -95,7 +96,7 @@ class StateCopy:
         self._check(source, target)
         copied, files, later = 0, 0, set(source.unsteady)
         for batch in batches(orders(source, target)):
-            taken = parse_take(await self._carry(batch), batch)
+            taken = self._taken(await self._carry(batch), batch)
             copied += batch.bytes
             files += taken.files
             later.update(taken.later)
@@ -130,7 +131,10 @@ class StateCopy:
                 async for chunk in chunks:
                     if chunk.stream == "stdout":
                         reader.take(chunk.data)
-            return reader.result()
+            try:
+                return reader.result()
+            except CommandFailed as error:
+                raise CommandFailed(f"{session.node}: {error.what}", hint=error.hint) from None
 
         source, target = await self._pipe.both(read)
         if not source.exists:
@@ -150,6 +154,12 @@ class StateCopy:
                 f" {self._agent}: {lacking}",
                 hint="free some of it, or choose another node",
             )
+
+    def _taken(self, completed: Completed, batch: Batch) -> Taken:
+        try:
+            return parse_take(completed, batch)
+        except CommandFailed as error:
+            raise CommandFailed(f"{self._pipe.target.name}: {error.what}") from None
 
     async def _carry(self, batch: Batch) -> Completed:
         name = self._fleet.name

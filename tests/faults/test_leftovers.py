@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,7 @@ import pytest
 
 from phoenixctl.model.command import Command, Completed
 from phoenixctl.model.errors import CommandTimeout
-from phoenixctl.model.outcome import Failed, Outcome, Succeeded
+from phoenixctl.model.outcome import Failed, Outcome, Succeeded, Unknown
 from phoenixctl.ports.reach import Session
 from tests.faults.conftest import StartServer
 from tests.needs import program
@@ -193,12 +194,18 @@ address, port, user, key, known_hosts, script, how = sys.argv[1:]
 node = Node("a", "p", address, port=int(port), user=user, identity_files=(key,),
             known_hosts_files=(known_hosts,), use_ssh_config=False, use_agent=False)
 
+async def zeros():
+    while True:
+        yield bytes(100000)
+
 async def main():
     reach = SshReach({"a": node}, SshSettings(config_file=None), home=Path("/nonexistent"),
                      environ={"LOGNAME": user}, system_config=Path("/nonexistent"))
     async def job(session):
         if how == "run":
             return await session.run(Command("sh", "-c", script))
+        if how == "feed":
+            return await session.feed(Command("sh", "-c", script), zeros(), timeout_seconds=60)
         async with session.stream(Command("sh", "-c", script)) as chunks:
             async for chunk in chunks:
                 pass
@@ -232,7 +239,7 @@ def start_client(server: Sshd, script: str, how: str) -> subprocess.Popen[bytes]
     )
 
 
-@pytest.mark.parametrize("how", ["run", "stream"])
+@pytest.mark.parametrize("how", ["run", "stream", "feed"])
 async def test_ctrl_c_ends_the_command_within_two_seconds_and_says_nothing(
     server: Sshd, unique: int, how: str
 ) -> None:
@@ -255,3 +262,30 @@ async def test_a_stream_s_command_ends_when_the_client_is_killed(server: Sshd, u
     await asyncio.to_thread(client.communicate)
 
     assert await until(lambda: running(unique) == [], within=3)
+
+
+async def test_when_the_connection_breaks_the_end_of_what_was_fed_is_unknown(
+    server: Sshd, unique: int
+) -> None:
+    node = node_at(server)
+
+    async def zeros() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(100_000)
+
+    async def job(session: Session) -> Completed:
+        return await session.feed(Command("sleep", str(unique)), zeros(), timeout_seconds=60)
+
+    async with reaching(node) as reach:
+        before = {process.pid for process in server.processes()}
+        fed = asyncio.ensure_future(reach.each([node.name], job))
+        assert await until(lambda: len(running(unique)) > 0, within=10)
+        for process in server.processes():
+            if process.pid not in before and process.name() == "sshd":
+                process.kill()
+        outcome = (await asyncio.wait_for(fed, 20))[node.name]
+
+    assert isinstance(outcome, Unknown)
+    for process in psutil.process_iter(["cmdline"]):
+        if process.info["cmdline"] == ["sleep", str(unique)]:
+            process.kill()
