@@ -5,6 +5,7 @@
       joined                the digest of the bootstrap that the node was given
       spot-watch            on spot nodes, the script that tells when they are taken away
       locks/<agent>         one change to one agent at a time
+      checkpoints/<agent>/  checkpoints of agents of other nodes; .taking and .outgoing of its own
       agents/<agent>/
         meta                what it was started with: `key=value` lines, no secrets
         env                 its environment with secrets, 0600
@@ -13,6 +14,7 @@
         fence permit        whether this copy may run at all
         watch               ends it when its permit has run out
         state/ checkpoint/  the agent's own
+        taken restoring     of which files its checkpoints are; the one that a start begins from
         run log supervise launch    only without systemd
 
 Every script starts with `LAYOUT`, so all of them agree on the supervisor and the base folder.
