@@ -88,8 +88,21 @@ def room_needed(source: Listing, target: Listing) -> tuple[Bytes, int]:
     blocks = sum(_on_disk(entry.size) for entry in fresh.values())
     grown = sum(max(0, source.entries[path].size - target.entries[path].size) for path in kept)
     gone = sum(_on_disk(e.size) for path, e in target.entries.items() if path not in kept)
-    aside = min(BATCH, source.size)
-    return Bytes(max(0, blocks - gone) + grown + aside), len(fresh)
+    sent = sum(_sent(entry, target.entries.get(path)) for path, entry in source.entries.items())
+    return Bytes(max(0, blocks - gone) + grown + min(BATCH, sent)), len(fresh)
+
+
+def _sent(entry: Entry, there: Entry | None) -> int:
+    """How many bytes of it travel; all of them where nothing is known but its size."""
+    if there is None or not entry.sums:
+        return entry.size
+    if len(entry.sums) == 1:
+        return 0 if (there.size, there.sums) == (entry.size, entry.sums) else entry.size
+    return sum(
+        part.size
+        for part, total in _parts(b"", entry)
+        if there.sums[part.block : part.block + 1] != (total,)
+    )
 
 
 def orders(source: Listing, target: Listing) -> list[Order]:
@@ -97,7 +110,7 @@ def orders(source: Listing, target: Listing) -> list[Order]:
 
     Folders are opened for their owner as long as something is done in them.
     """
-    if target.exists and not differences(source, target):
+    if target.exists and not target.has_aside and not differences(source, target):
         return []
     kept = _kept(source, target)
     return [

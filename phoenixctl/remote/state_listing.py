@@ -2,7 +2,8 @@
 
 For each thing three fields, each ended by a NUL: `mode size sums`, its path, and where it points to
 when it is a link. Paths may hold any byte but NUL. A file of more than one block has a checksum for
-each. The last one says how much room there is: `end free-blocks block-size free-inodes`.
+each. The last one says what the folder is and how much room there is:
+`end|aside|none free-blocks block-size free-inodes inodes`.
 """
 
 from __future__ import annotations
@@ -131,7 +132,8 @@ if [ ! -d "$where" ]; then
     while [ ! -d "${where:-/}" ]; do where=${where%/*}; done
 fi
 cd "${where:-/}" || fail "cannot enter $where"
-if [ "$last" = end ]; then as_user sh -c "$find" sh "$look" "$sums" "$block" "$aside"; fi
+if [ "$last" = end ] && [ -e "$aside" ]; then last=aside; fi
+if [ "$last" != none ]; then as_user sh -c "$find" sh "$look" "$sums" "$block" "$aside"; fi
 room=$(stat -f -c '%a %S %d %c' .) || fail "the node does not tell its free space"
 printf '%s %s\0\0\0' "$last" "$room"
 """
@@ -169,6 +171,7 @@ class Listing:
     free: Bytes
     free_files: int | None
     exists: bool = True
+    has_aside: bool = False  # something of a copy that was cut off waits in it
 
     @property
     def size(self) -> Bytes:
@@ -224,7 +227,8 @@ class ListingReader:
             tuple(sorted(self._unsteady)),
             Bytes(blocks * size),
             files if all_files else None,
-            self._last[0] == "end",
+            exists=self._last[0] != "none",
+            has_aside=self._last[0] == "aside",
         )
 
     def _record(self, head: bytes, path: bytes, link: bytes) -> None:

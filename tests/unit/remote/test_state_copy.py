@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from phoenixctl.model.command import Completed
 from phoenixctl.model.errors import CommandFailed
+from phoenixctl.model.fleet import SshSettings
 from phoenixctl.model.names import AgentId
+from phoenixctl.remote.between import straight_command
+from phoenixctl.remote.quoting import to_shell
 from phoenixctl.remote.state_copy import (
     Taken,
     parse_take,
@@ -242,6 +246,30 @@ def test_a_disk_that_is_full_keeps_what_was_there(one_shell: Two) -> None:
     assert two.same()
 
 
+def test_what_a_copy_left_that_was_cut_off_is_removed_by_the_next_one(two: Two) -> None:
+    two.write(b"file", b"content")
+    two.round()
+    aside = two.state(two.target) / ".phoenixctl-copy"
+    aside.mkdir()
+    (aside / "g7").write_bytes(b"left")
+    assert two.round()[0] == 0
+    assert not aside.exists()
+    assert two.same()
+    assert two.round() == (0, [])
+
+
+def test_a_file_that_differs_in_a_block_needs_room_for_that_block(one_shell: Two) -> None:
+    content = os.urandom(2 * BLOCK + 10)
+    path = one_shell.write(b"large", content)
+    one_shell.write(b"small", b"s" * 100)
+    one_shell.round()
+    assert room_needed(*one_shell.both()) == (0, 0)
+    path.write_bytes(b"!" + content[1:])
+    assert room_needed(*one_shell.both()) == (BLOCK, 0)
+    path.write_bytes(content + b"more")
+    assert room_needed(*one_shell.both()) == (18, 0)
+
+
 def test_a_flipped_byte_is_a_difference(two: Two) -> None:
     two.write(b"small", b"content")
     two.write(b"large", bytes(BLOCK + 1))
@@ -339,3 +367,57 @@ def test_a_file_that_was_made_anew_while_it_was_read_is_not_taken_for_gone() -> 
 def test_a_file_that_cannot_be_read_is_named() -> None:
     with pytest.raises(CommandFailed, match="secret cannot be read"):
         record((b"unreadable", b"./secret", b""), END).result()
+
+
+# It leads to the other machine.
+SSH = """#!/bin/sh
+for last; do :; done
+printf '%s\\n' "$@" >> "$LOG"
+HOME=$THERE PATH=$THERE_PATH exec /bin/sh -c "$last"
+"""
+SUDO = '#!/bin/sh\n[ "$1 $2" = "-n --" ] || exit 9\nshift 2\nexec "$@"\n'
+
+
+@pytest.mark.parametrize("sudo", [False, True])
+def test_straight_from_node_to_node_all_arrives(two: Two, tmp_path: Path, sudo: bool) -> None:
+    for number, name in enumerate(HOSTILE):
+        two.write(name, name * number)
+    two.write(b"large", os.urandom(BLOCK + 3))
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, text in (("ssh", SSH), ("sudo", SUDO)):
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    node = replace(NODE, sudo=sudo, port=2200, user="me", address="target.example")
+    [batch] = batches(orders(*two.both()))
+    command = straight_command(
+        send_command(ID, node, FLEET, batch.parts, user=None),
+        node,
+        take_command(ID, node, FLEET, batch, user=None),
+        node,
+        SshSettings(),
+    )
+    assert len(to_shell(command.argv)) < 100_000
+    done = subprocess.run(
+        [shutil.which("sh", path=two.source.path) or "", *command.argv[1:]],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env={
+            "HOME": str(two.source.home),
+            "PATH": f"{tools}:{two.source.path}",
+            "THERE": str(two.target.home),
+            "THERE_PATH": f"{tools}:{two.target.path}",
+            "LOG": str(tmp_path / "log"),
+        },
+    )
+    taken = parse_take(Completed(done.returncode, done.stdout, done.stderr, 0.0), batch)
+    assert (taken.files, taken.later) == (len(HOSTILE) + 1, ())
+    assert two.same()
+    said = (tmp_path / "log").read_text().split("\n")
+    assert "StrictHostKeyChecking=yes" in said
+    assert "BatchMode=yes" in said
+    assert said[said.index("--") + 1] == "target.example"
+    assert said[said.index("-p") + 1] == "2200"
+    assert said[said.index("-l") + 1] == "me"
