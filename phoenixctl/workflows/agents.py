@@ -120,7 +120,7 @@ class Lifecycle:
         if restored is not None:
             await restore.after(session, agent, restored, serves=ready is not None)
         took = format_duration(clock.monotonic() - begun)
-        routed = await self._admit(session, agent, started.epoch)
+        routed = await self._admit(session, trail, agent, started.epoch)
         if self.work.manner.wait_ready and trail.step.action is not Action.START:
             await stay_well(session, self.work, agent, started.pid)
         how = f"{'started' if ready is None else 'ready'} in {took}"
@@ -135,7 +135,7 @@ class Lifecycle:
         specs = {} if known else {started.digest: agent.spec}
         trail.changed(Patch(agents={agent.id: record}, specs=specs, epochs={agent.id: None}))
 
-    async def _admit(self, session: Session, agent: Agent, epoch: int) -> str:
+    async def _admit(self, session: Session, trail: Trail, agent: Agent, epoch: int) -> str:
         """Into traffic, once it is ready."""
         traffic = self.work.traffic
         if not traffic.serves(agent.spec.name):
@@ -143,7 +143,8 @@ class Lifecycle:
         if agent.spec.ready is not None and not self.work.manner.wait_ready:
             return f"not in traffic yet: {_RECONCILE}"
         try:
-            return await traffic.admit(agent, session.node, epoch)
+            only = not self._ends_later(trail.step)
+            return await traffic.admit(agent, session.node, epoch, only=only)
         except PhoenixError as error:
             first = f"{error.hint}; then: " if error.hint else ""
             what = f"{agent.id} runs on {session.node} and gets no traffic: {error.what}"
@@ -173,6 +174,13 @@ class Lifecycle:
         """Whether it is started again: by this step, or elsewhere by one that waits for it."""
         return step.action in STARTING or any(
             later.action in STARTING and later.agent == step.agent and step.key in later.after
+            for later in self.work.plan.steps
+        )
+
+    def _ends_later(self, step: Step) -> bool:
+        """Whether another copy of the agent serves until a step that waits for this one."""
+        return any(
+            later.agent == step.agent and later.node != step.node and step.key in later.after
             for later in self.work.plan.steps
         )
 

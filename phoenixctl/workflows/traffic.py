@@ -26,6 +26,7 @@ from phoenixctl.model.units import format_duration
 from phoenixctl.planning.routing import (
     Spot,
     Spots,
+    agent_of,
     own,
     wanted_members,
     with_agent,
@@ -83,8 +84,9 @@ class Traffic:
         """Whether any router has agents of this spec."""
         return any(spec_name in router.settings.backends for router in self._routers.values())
 
-    async def admit(self, agent: Agent, node: NodeName, epoch: int) -> str:
-        """Let every router send requests to an agent, and wait until each does.
+    async def admit(self, agent: Agent, node: NodeName, epoch: int, *, only: bool = False) -> str:
+        """Let every router send requests to an agent, and wait until each does; with `only`, to no
+        other copy of it any more, such as one on a node that has died.
 
         CommandFailed when the agent does not come up there.
         """
@@ -96,6 +98,8 @@ class Traffic:
                 name, members = with_agent(seen, spot, backend.router.settings)
                 await backend.router.reconcile(backend.name, members)
             await self._comes_up(backend, name, agent.id)
+            if only:
+                await self._without_others(backend, name, agent)
         return "takes traffic"
 
     async def withdraw(
@@ -306,6 +310,21 @@ class Traffic:
             return await backend.router.hold(backend.name, name)
         return False
 
+    async def _without_others(self, backend: _Backend, name: str, agent: Agent) -> None:
+        """The agent's other members get nothing new, and leave if they are idle."""
+        async with self._alone(backend) as seen:
+            names = [
+                one.member.name
+                for one in seen
+                if agent_of(one.member.name, (agent.spec.name,)) == agent.id
+                and one.member.name != name
+                and not one.held
+            ]
+            for other in names:
+                await backend.router.set_state(backend.name, other, MemberState.DRAIN)
+        if names:
+            await self._removed(backend, names, self._clock.monotonic())
+
     async def _removed(self, backend: _Backend, names: Sequence[str], until: float) -> bool:
         """Take members out when they are idle; False when one is not in time."""
         for name in names:
@@ -349,7 +368,7 @@ class Traffic:
         at_source = await self._own(seen, here)
         at_target = own(seen, there.agent, there.address, there.port)
         moving = next((one for one in at_source if one.held or one not in at_target), None)
-        if moving is not None and not moving.serves:
+        if moving is not None and (moving.held or not (moving.serves or at_target)):
             members = with_moved(seen, moving.member.name, there, router.settings)
             await router.reconcile(backend.name, members)
             return

@@ -21,9 +21,14 @@ SPEC = "work"
 BACKEND = "be"
 
 
+class Killed(BaseException):
+    """Whoever made changes is no more."""
+
+
 @dataclass
 class FakeRouter:
-    """One backend. `told` are its changes in short; `error` is what every question ends in."""
+    """One backend. `told` are its changes in short; `error` is what every question ends in. After
+    `cut_after` changes whoever makes them is killed."""
 
     name: str = "lb"
     holds: bool = True
@@ -33,6 +38,7 @@ class FakeRouter:
     seen: dict[str, SeenMember] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     error: PhoenixError | None = None
+    cut_after: int | None = None
 
     @property
     def settings(self) -> RouterSettings:
@@ -74,12 +80,12 @@ class FakeRouter:
         changes = plan_changes(backend, before, wanted, self.settings, may_silence=may_silence)
         then = {one.name: one for one in wanted}
         for name in [name for name in self.seen if name not in then]:
-            self.told.append(f"- {name}")
+            self._tell(f"- {name}")
             del self.seen[name]
         for name, member in then.items():
             was = self.seen.get(name)
             if was is None or was.member != member:
-                self.told.append(f"{'~' if was else '+'} {_words(member)}")
+                self._tell(f"{'~' if was else '+'} {_words(member)}")
                 self.has(member)
         return Reconciled(changes.commands)
 
@@ -95,7 +101,7 @@ class FakeRouter:
         before = await self.members(backend)
         commands = plan_state(backend, before, name, state, may_silence=may_silence)
         if commands:
-            self.told.append(f"{state} {name}")
+            self._tell(f"{state} {name}")
         one = self.seen[name]
         self.seen[name] = replace(one, member=replace(one.member, state=state))
         return commands
@@ -103,7 +109,7 @@ class FakeRouter:
     async def hold(self, backend: str, name: str) -> bool:
         await self.members(backend)
         if self.holds and not self.seen[name].held:
-            self.told.append(f"hold {name}")
+            self._tell(f"hold {name}")
             self.held(name)
         return self.holds
 
@@ -114,6 +120,11 @@ class FakeRouter:
     async def wait_up(self, backend: str, name: str, *, within_seconds: float) -> bool | None:
         await self.members(backend)
         return self.up
+
+    def _tell(self, change: str) -> None:
+        if self.cut_after is not None and len(self.told) >= self.cut_after:
+            raise Killed
+        self.told.append(change)
 
     def _answer(self) -> None:
         if self.error is not None:

@@ -104,6 +104,16 @@ async def test_requests_for_the_only_one_wait_while_it_moves() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_former_copy_stays_in_traffic_only_when_a_step_will_end_it(waits: bool) -> None:
+    router = FakeRouter().has(Member("work-0.1", "10.0.0.9", 80))
+    started = step(Action.START, "work-0")
+    drained = step(Action.DRAIN, "work-0", "b", after=(started.key,) if waits else ())
+    await Told(router).do(Action.START, Plan("test", (started, drained)))
+    assert ("work-0.1" in router.seen) is waits
+    assert "work-0.4" in router.seen
+
+
 async def test_what_is_busy_to_the_end_is_taken_out_when_the_agent_has_ended() -> None:
     told = Told(behind(FakeRouter(idle=False)))
     words = await told.do(Action.STOP)

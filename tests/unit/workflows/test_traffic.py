@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -15,7 +16,7 @@ from phoenixctl.planning.routing import plan_routes
 from phoenixctl.workflows.traffic import Traffic
 from tests.builders import agent as observed_agent
 from tests.builders import fleet, node, seen, silent, snapshot, spec
-from tests.unit.workflows.fake_router import BACKEND, SPEC, FakeRouter
+from tests.unit.workflows.fake_router import BACKEND, SPEC, FakeRouter, Killed
 from tests.unit.workflows.fakes import FakeClock
 
 A, B = NodeName("a"), NodeName("b")
@@ -83,6 +84,15 @@ async def test_a_copy_on_another_node_is_a_member_beside_the_old_one() -> None:
     assert router.is_told() == ["drain work-0.1", "- work-0.1"]
     assert words == "out of traffic in 0ms"
     assert await traffic.withdraw(WORK, A, within_seconds=1) == ""
+
+
+async def test_the_only_copy_of_an_agent_leaves_no_member_of_former_ones() -> None:
+    router = FakeRouter().has(at_a("work-0.1"), at_a("work-1.1", 81), at_a("static", 9))
+    await of(router).admit(agent(), B, 2, only=True)
+    assert router.told == ["+ work-0.2 10.0.0.2:80 100", "drain work-0.1", "- work-0.1"]
+    router = FakeRouter(idle=False).has(at_a("work-0.1"))
+    await of(router).admit(agent(), B, 2, only=True)
+    assert router.told == ["+ work-0.2 10.0.0.2:80 100", "drain work-0.1"]
 
 
 @pytest.mark.parametrize("name", ["work-0", "work-0.3"])
@@ -192,6 +202,60 @@ async def test_an_address_that_is_no_number_is_looked_up_or_asked_for() -> None:
     with pytest.raises(CommandFailed, match=r"a: x+ is neither an address") as caught:
         await Traffic(strange, {"lb": router}, FakeClock()).admit(agent(), A, 1)
     assert "agent_address" in caught.value.hint
+
+
+async def comes(traffic: Traffic) -> None:
+    await traffic.admit(agent(), B, 2, only=True)
+
+
+async def goes(traffic: Traffic) -> None:
+    await traffic.withdraw(WORK, A, within_seconds=0)
+
+
+async def comes_back(traffic: Traffic) -> None:
+    await traffic.withdraw(WORK, A, within_seconds=0, comes_back=True)
+    await traffic.admit(agent(), A, 2)
+
+
+async def moves(traffic: Traffic) -> None:
+    await traffic.withdraw(WORK, A, within_seconds=0, comes_back=True)
+    await traffic.admit(agent(), B, 2, only=True)
+
+
+async def migrates(traffic: Traffic) -> None:
+    await traffic.hold(WORK, A)
+    await traffic.switch(agent(), A, B, 2)
+
+
+async def gives_up(traffic: Traffic) -> None:
+    await traffic.hold(WORK, A)
+    await traffic.release(WORK, A)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+@pytest.mark.parametrize("holds", [True, False])
+@pytest.mark.parametrize("story", [comes, goes, comes_back, moves, migrates, gives_up])
+async def test_what_was_cut_off_anywhere_is_done_again_to_the_same_end(
+    story: Callable[[Traffic], Awaitable[None]], *, holds: bool, others: int
+) -> None:
+    def router() -> FakeRouter:
+        return FakeRouter(holds=holds).has(at_a(), *[at_a("work-1.1", 81)][:others])
+
+    whole = router()
+    await story(of(whole))
+    assert (whole.told == []) is (story is gives_up and not holds and not others)
+    for count in range(len(whole.told)):
+        cut = router()
+        cut.cut_after = count
+        with pytest.raises(Killed):
+            await story(of(cut))
+        cut.cut_after = None
+        await story(of(cut))
+        ends = [
+            sorted((one.member.address, one.serves) for one in r.seen.values())
+            for r in (whole, cut)
+        ]
+        assert ends[0] == ends[1], (count, cut.told)
 
 
 def running(ordinal: int = 0, **more: object) -> AgentObservation:
