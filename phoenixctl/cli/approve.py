@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from phoenixctl.cli.compose import Parts
     from phoenixctl.model.plan import Plan, Step
     from phoenixctl.ports.records import Holder, Unfinished
+    from phoenixctl.workflows.halt import Halt
     from phoenixctl.workflows.means import Manner, Watcher
     from phoenixctl.workflows.report import Report, StepResult
 
@@ -94,16 +95,19 @@ def approve(run: Run, plan: Plan, *, yes: bool, dry_run: bool, ask_always: bool 
     return typer.confirm("Carry it out?", err=True)
 
 
-async def carry_out(run: Run, parts: Parts, plan: Plan, manner: Manner) -> Report:
+async def carry_out(
+    run: Run, parts: Parts, plan: Plan, manner: Manner, *, halt: Halt | None = None
+) -> Report:
     """Carry a plan out with a line on stderr for each step that has ended.
 
-    The first Ctrl-C lets what is under way come to its end; the second one cuts it off.
+    The first Ctrl-C lets what is under way come to its end; the second one cuts it off. `halt`
+    tells afterwards whether there was one.
     """
     from phoenixctl.cli.interrupts import interrupts
     from phoenixctl.workflows.apply import apply
     from phoenixctl.workflows.halt import Halt
 
-    halt = Halt()
+    halt = halt or Halt()
     with Progress(plan.title, len(plan.steps)) as shown, interrupts(halt, shown.say):
         watcher = _watcher(run, shown)
         async with shown.alive():

@@ -16,6 +16,7 @@ from phoenixctl.model.outcome import gravest
 from phoenixctl.model.playbook import EVERYWHERE, Approve, Stage
 from phoenixctl.planning.playbook import left_of, plan_batch, stages_of
 from phoenixctl.planning.playbook_progress import OK, Done, Progress, fallen
+from phoenixctl.workflows.halt import Halt
 
 if TYPE_CHECKING:
     from phoenixctl.model.plan import Plan
@@ -33,6 +34,7 @@ class Batches:
     reports: list[tuple[Play, Report]] = field(default_factory=list)
     codes: list[ExitCode] = field(default_factory=list)
     warned: bool = False
+    halt: Halt = field(default_factory=Halt)  # Ctrl-C ends the run after any of its plans
     _approved: set[tuple[int, str]] = field(default_factory=set)
 
     async def through(self, seen: Look, stand: Progress) -> ExitCode:
@@ -68,10 +70,10 @@ class Batches:
             planned = self._planned(due, batch, seen, done, scene.which)
             if planned.plan.steps:
                 report = await self._carried(planned.plan, seen)
-                if report.interrupted:
-                    return ExitCode.INTERRUPTED
                 ends = _ends(report)
                 done.take(planned.plan.steps, ends, batch)
+                if self.halt.asked:
+                    return ExitCode.INTERRUPTED
                 failed = fallen(planned.plan.steps, ends, stages, batch)
                 if failed:
                     code = await self._fell(failed, [report.exit_code])
@@ -156,7 +158,7 @@ class Batches:
             for text in (plan.title, *plan.notes, *(f"! {w}" for w in plan.warnings)):
                 scene.run.note(text)
         manner = manner_for(scene.parts, None, scene.wishes.lock_wait_seconds)
-        report = await carry_out(scene.run, scene.parts, plan, manner)
+        report = await carry_out(scene.run, scene.parts, plan, manner, halt=self.halt)
         self.reports.append((scene.play, report))
         self.warned |= bool(plan.warnings)
         if talking:
