@@ -98,9 +98,9 @@ def release(
     server = _server(backend, member.name)
     return (
         *move(backend, member),
-        # To no limit would wake nobody in the queue; to a limit that is never reached does.
+        # A server without a limit takes nobody from the queue, which would stand for ever; one with
+        # a limit that is never reached takes some at once, and more with each that it has answered.
         f"set maxconn server {server} {settings.max_sessions or _NO_LIMIT}",
-        f"set maxconn server {server} {settings.max_sessions}",
         *((f"enable health {server}",) if checked else ()),
     )
 

@@ -123,7 +123,6 @@ def test_who_is_held_is_released_without_a_moment_of_maintenance() -> None:
     assert plan([held], [member("a")]).commands == (
         "set server be/a addr 10.0.0.1 port 80",
         "set maxconn server be/a 1000000",
-        "set maxconn server be/a 0",
         "enable health be/a",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -254,6 +255,32 @@ async def test_requests_wait_for_a_switch_and_none_fails(start: Start) -> None:
         assert [one.member for one in await router.members(BACKEND)] == [successor]
     assert failed(answers) == {}
     assert answers["b"] > 8
+
+
+async def test_a_long_line_that_has_waited_is_let_go_to_its_end(start: Start) -> None:
+    """More than HAProxy takes from a queue at once; and who comes after them waits no more."""
+    proxy, a, successor = start(), Server("a"), Server("successor")
+    async with serving(a, successor):
+        router = proxy.router()
+        await router.reconcile(BACKEND, [a.member()])
+        await router.hold(BACKEND, "a")
+        line = [asyncio.create_task(get(proxy.port)) for _ in range(450)]
+        while await _queued(proxy) < 440:
+            await asyncio.sleep(0.02)
+        await router.reconcile(BACKEND, [replace(a.member(), port=successor.port)])
+        answers = Counter(await asyncio.gather(*line))
+        later = await gets(proxy.port, 20)
+
+    assert answers == {"successor": 450}
+    assert later == {"successor": 20}
+
+
+async def _queued(proxy: RunningHAProxy) -> int:
+    """How many requests wait for any server of the backend."""
+    stat = b"show stat " + BACKEND.encode() + b" 2 -1\n"
+    answer = await LocalDoor(str(proxy.socket)).ask(stat, timeout_seconds=5)
+    header, row = (line.split(",") for line in answer.decode().splitlines()[:2])
+    return int(row[header.index("qcur")])
 
 
 async def test_a_held_member_gets_its_requests_back_when_the_switch_is_given_up(
