@@ -81,7 +81,11 @@ def _difference(parts: Parts, seen: Look, scope: Scope, guards: Guards | None) -
 
 
 async def relying(parts: Parts, plan: Plan, snapshot: Snapshot) -> Plan:
-    """The plan with what it relies on: it is stale when that changes before it is carried out."""
+    """The plan with what it relies on: it is stale when that changes before it is carried out; and
+    with what the agents begin from that it starts."""
+    from phoenixctl.cli.checkpoints import with_checkpoints
     from phoenixctl.planning.fingerprint import with_fingerprints
 
-    return with_fingerprints(plan, snapshot, await parts.records.read())
+    state = await parts.records.read()
+    plan = await with_checkpoints(parts, plan, parts.fleet, snapshot, state)
+    return with_fingerprints(plan, snapshot, state)

@@ -67,7 +67,7 @@ def _zone(name: NodeName, fleet: Fleet) -> str | None:
 def kept_of(agent: AgentId, shelves: Shelves) -> Iterator[tuple[NodeName, Kept]]:
     """Every copy of every checkpoint of an agent."""
     for node, shelf in shelves.items():
-        yield from ((node, kept) for kept in shelf.kept if kept.agent == agent)
+        yield from ((node, kept) for kept in shelf.kept.get(agent, ()))
 
 
 def newest(agent: AgentId, shelves: Shelves) -> Kept | None:

@@ -12,6 +12,7 @@ A folder is filled aside and renamed, so a checkpoint is there whole or not at a
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,10 +67,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """All checkpoints that a node keeps, of any agent, in the folder `base`/checkpoints."""
+    """All checkpoints that a node keeps, by agent, in the folder `base`/checkpoints."""
 
     base: str
-    kept: tuple[Kept, ...]
+    kept: Mapping[AgentId, tuple[Kept, ...]]
 
     def path(self, agent: AgentId, checkpoint: CheckpointId) -> str:
         """Where the data is."""
@@ -198,8 +199,12 @@ def parse_shelf(completed: Completed) -> Shelf:
     if not first or "end" not in lines or not lines[0].startswith("base /"):
         words = completed.stderr.decode("utf-8", "replace").strip() or "its end is missing"
         raise CommandFailed(f"the list of checkpoints cannot be read: {words}")
-    found = (_kept(line) for line in lines[1:])
-    return Shelf(lines[0].removeprefix("base "), tuple(kept for kept in found if kept))
+    found: dict[AgentId, tuple[Kept, ...]] = {}
+    for line in lines[1:]:
+        kept = _kept(line)
+        if kept is not None:
+            found[kept.agent] = (*found.get(kept.agent, ()), kept)
+    return Shelf(lines[0].removeprefix("base "), found)
 
 
 def _kept(line: str) -> Kept | None:

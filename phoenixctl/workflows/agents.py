@@ -106,7 +106,7 @@ class Lifecycle:
             self.work.fleet.name,
             env={},
             secrets=secrets,
-            epoch=epoch,
+            epoch=epoch if restored is None else restored.epoch,
             restore_from=None if restored is None else restored.path,
         )
         refuse_renewed(trail.step, self.work.fleet, self.work.means.records)

@@ -35,9 +35,10 @@ from phoenixctl.workflows.work import Trail, Work
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a start begins from: `path` on its node, and how that is told."""
+    """What a start begins from: `path` on its node, the epoch that it has, and how it is told."""
 
     path: str
+    epoch: int
     words: str
 
 
@@ -50,8 +51,8 @@ class Restore:
     async def before(
         self, session: Session, trail: Trail, agent: Agent, epoch: int
     ) -> Restored | None:
-        """Lay the agent's last checkpoint ready for a start with this epoch; None when it has
-        none, or starts with the state that the node has.
+        """Lay the agent's last checkpoint ready for a start with this epoch or a later one; None
+        when it has none, or starts with the state that the node has.
 
         CommandFailed when there are some and none can be used: it must not start empty then.
         """
@@ -61,20 +62,23 @@ class Restore:
         here = parse_here(await session.run(here_command(agent.id, node, fleet)))
         listing = await self._listing()
         passed: list[str] = []
-        for offer in offers(agent.id, listing.shelves, above=here.epoch, target=session.node):
+        found = offers(agent.id, listing.shelves, above=here.epoch, target=session.node)
+        # A record that was built anew may not know it; what comes next has to be the later.
+        epoch = max([epoch, *(offer.kept.id.epoch + 1 for offer in found)])
+        for offer in found:
             path = await self._laid(
                 session, agent, offer, listing=listing, epoch=epoch, passed=passed
             )
             if path is not None:
                 await trail.note({"restored": str(offer.kept.id)})
-                return Restored(path, self._words(offer, passed, listing))
+                return Restored(path, epoch, self._words(offer, passed, listing))
         if passed:
             raise _unusable(agent.id, passed, listing.shelves)
         if here.pending is None:
             return None
         again = again_command(agent.id, node, fleet, here.pending, epoch)
         path = parse_place(await session.run(again))
-        return Restored(str(path), "from the checkpoint that it was started from before")
+        return Restored(str(path), epoch, "from the checkpoint that it was started from before")
 
     async def after(
         self, session: Session, agent: Agent, restored: Restored, *, serves: bool

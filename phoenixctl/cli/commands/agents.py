@@ -111,7 +111,6 @@ def start(
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> ExitCode:
-    from phoenixctl.cli.checkpoints import with_checkpoints
     from phoenixctl.cli.planned import relying
     from phoenixctl.planning.lifecycle import plan_start
     from phoenixctl.workflows.leases import known_leases
@@ -128,8 +127,6 @@ def start(
         plan = plan_start(
             wanted, parts.fleet, snapshot, assume_dead=dead, fenced=off, leases=leases, on=node
         )
-        state = await parts.records.read()
-        plan = await with_checkpoints(parts, plan, parts.fleet, snapshot, state)
         return await relying(parts, plan, snapshot)
 
     manner = Manner(wait_ready=not no_wait)

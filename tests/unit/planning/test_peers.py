@@ -28,7 +28,7 @@ def mark(epoch: int, at: int = 1) -> CheckpointId:
 
 def shelf(*marks: CheckpointId, of: str = "web-0", age: float = 10.0) -> Shelf:
     what = Content(Bytes(1), "", "c", packed=False)
-    return Shelf("/base", tuple(Kept(AgentId(of), one, what, age) for one in marks))
+    return Shelf("/base", {AgentId(of): tuple(Kept(AgentId(of), m, what, age) for m in marks)})
 
 
 def shelves(**by_node: Shelf) -> dict[NodeName, Shelf]:

@@ -213,7 +213,7 @@ def test_its_own_node_keeps_the_last_ones_and_touches_nothing_else(any_machine: 
 
 def test_a_kept_checkpoint_is_listed_with_its_age(any_machine: Machine) -> None:
     one = keep(any_machine, b"seven", age=30.0)
-    [kept] = shelf(any_machine).kept
+    [kept] = shelf(any_machine).kept[WORKER]
     assert (kept.agent, kept.id, kept.content) == (WORKER, one, content(b"seven"))
     assert 30.0 <= kept.age_seconds < 60.0
     path = Path(shelf(any_machine).path(WORKER, one))
@@ -228,12 +228,12 @@ def test_what_arrives_damaged_leaves_nothing(machine: Machine) -> None:
     into = parse_receive(machine.run(receive)).path
     assert into is not None
     Path(into).write_bytes(b"arrived")
-    assert shelf(machine).kept == ()
+    assert shelf(machine).kept == {}
     command = keep_command(WORKER, NODE, FLEET, one, content(b"sent"), token="t", age_seconds=0)
     with pytest.raises(CommandFailed, match="its checksum differs"):
         parse_keep(machine.run(command))
     assert not Path(into).parent.exists()
-    assert shelf(machine).kept == ()
+    assert shelf(machine).kept == {}
 
 
 def test_a_full_disk_is_found_before_anything_is_sent(machine: Machine) -> None:
@@ -255,10 +255,10 @@ def test_checkpoints_and_what_is_left_of_them_are_dropped_by_name(machine: Machi
     assert into is not None
     names = (str(old), part_of(mark(b"x"), "t"), str(mark(b"never there")))
     assert parse_drop(machine.run(drop_command(WORKER, NODE, FLEET, *names))) == 2
-    assert [kept.id for kept in shelf(machine).kept] == [new]
+    assert [kept.id for kept in shelf(machine).kept[WORKER]] == [new]
     assert not Path(into).parent.exists()
     assert parse_drop(machine.run(forget_command(WORKER, NODE, FLEET))) == 1
-    assert shelf(machine).kept == ()
+    assert shelf(machine).kept == {}
 
 
 def test_lines_that_no_shelf_would_print_are_left_out() -> None:
@@ -269,7 +269,7 @@ def test_lines_that_no_shelf_would_print_are_left_out() -> None:
         good.replace(mark(b"x").checksum, "abc"), good.replace(" 1 ", " one "), "end", "",
     )  # fmt: skip
     found = parse_shelf(completed("\n".join(lines).encode()))
-    assert found == Shelf("/base", (Kept(WORKER, mark(b"x"), content(b"x"), 1.0),))
+    assert found == Shelf("/base", {WORKER: (Kept(WORKER, mark(b"x"), content(b"x"), 1.0),)})
     with pytest.raises(CommandFailed, match="its end is missing"):
         parse_shelf(completed("\n".join(lines[:3]).encode()))
 

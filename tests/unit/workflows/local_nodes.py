@@ -97,7 +97,8 @@ class LocalNode:
     def kept(self) -> tuple[Kept, ...]:
         """What its shelf has."""
         where = Node(self.node, "main", "", supervisor=Supervisor.PROCESS)
-        return parse_shelf(self.machine.run(shelf_command(where, FLEET))).kept
+        shelf = parse_shelf(self.machine.run(shelf_command(where, FLEET)))
+        return tuple(kept for found in shelf.kept.values() for kept in found)
 
 
 @dataclass

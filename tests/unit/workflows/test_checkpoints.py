@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -197,7 +197,7 @@ async def test_an_agent_begins_elsewhere_from_its_last_checkpoint_and_only_there
     told = await begin(nodes, other, site(nodes))
     assert "from its checkpoint, " in told
     assert "old (of those that answer; not: a)" in told
-    assert count(nodes[other]).read_text() == "7"
+    await counts(nodes[other], "7")
     environment = (nodes[other].machine.folder(WORKER) / "env").read_text()
     assert "PHOENIX_RESTORE_FROM" not in environment
 
@@ -216,7 +216,7 @@ async def test_a_damaged_checkpoint_is_passed_over_and_the_next_newest_is_taken(
     for target in ("b", "c"):  # one of them is the peer itself
         told = await begin(nodes, target, site(nodes))
         assert "passed over: epoch 1 on " in told
-        assert count(nodes[target]).read_text() == "1"
+        await counts(nodes[target], "1")
         nodes[target].machine.stop(WORKER, purge=True)
 
     old.write_text("4")
@@ -242,18 +242,30 @@ async def test_a_start_that_was_killed_anywhere_is_done_again_and_loses_nothing(
         await begin(nodes, target.node, records)
     nodes.revive()
     if script == "start":  # it serves already, and counts on; then it crashes
+        await counts(target, "7")
         expected = "8"
-        await _until(lambda: count(target).exists())
         count(target).write_text(expected)
         target.machine.stop(WORKER, grace=0)
     again = await begin(nodes, target.node, records)
     assert "from " in again
-    await _until(lambda: count(target).exists())
-    assert count(target).read_text() == expected
+    await counts(target, expected)
     assert "checkpoint" not in await begin(nodes, target.node, records)
     assert not list((target.machine.base / "checkpoints" / WORKER).glob(".*.part")) or (
         script == "receive"
     )
+
+
+async def test_a_record_that_has_forgotten_gives_no_epoch_a_second_time(nodes: LocalNodes) -> None:
+    started(nodes["a"], 7, epoch=5)
+    [peer] = (await checkpoint(nodes)).peers
+    nodes.nodes["a"] = Unreachable("a is silent")
+    await begin(nodes, peer, site(nodes))
+    await counts(nodes[peer], "7")
+    count(nodes[peer]).write_text("8")
+    has_hook(nodes[peer])
+    made = (await checkpoint(nodes)).checkpoint
+    assert made is not None
+    assert made.epoch == 6
 
 
 async def test_the_restore_hook_is_called_once_it_is_ready(nodes: LocalNodes) -> None:
@@ -295,7 +307,8 @@ def _no_shelf(node: LocalNode) -> Command:
     return Command("rm", "-rf", str(node.machine.base / "checkpoints"))
 
 
-async def _until(holds: Callable[[], bool]) -> None:
+async def counts(node: LocalNode, value: str) -> None:
+    """The agent there has come to count from this."""
     async with asyncio.timeout(10):
-        while not holds():
+        while not count(node).exists() or count(node).read_text() != value:
             await asyncio.sleep(0.02)
