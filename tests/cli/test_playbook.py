@@ -219,6 +219,27 @@ def test_a_pause_waits_for_a_yes_and_what_was_done_is_not_done_again(fleet: Demo
     assert played_on(fleet, "after") == {"demo-1": 1, "demo-2": 1, "demo-3": 0}
 
 
+def test_an_upgrade_begins_with_a_canary_that_has_to_last(fleet: DemoFleet) -> None:
+    words = ("playbook", "run", "rolling-agent-upgrade", "-p", "agents=counter", "-p", "soak=200ms",
+             "-p", "at_a_time=2", "--yes")  # fmt: skip
+    text = fleet.config.read_text()
+    fleet.config.write_text(text.replace("  counter:\n", "  counter:\n    grace: 4s\n", 1))
+    try:
+        assert fleet.run(*words).code == 8
+        assert upgraded(fleet) == {"counter-0": True, "counter-1": False, "counter-2": False}
+        fleet.ok(*words, "--approve", "canary")
+        assert set(upgraded(fleet).values()) == {True}
+    finally:
+        fleet.config.write_text(text)
+
+
+def upgraded(fleet: DemoFleet) -> dict[str, bool]:
+    """Which agents run with the specification of now."""
+    plan = fleet.ok("plan", "-o", "json").json
+    old = {step["agent"] for step in plan["steps"] if step["action"] == "update agent"}
+    return {agent: agent not in old for agent in COUNTERS}
+
+
 def test_a_wait_for_what_does_not_come_is_a_failure(fleet: DemoFleet) -> None:
     write(
         fleet,
