@@ -235,7 +235,7 @@ def parse_take(completed: Completed, batch: Batch) -> Taken:
     words = said(completed, "copy")
     try:
         if words["whole"] != "yes":
-            raise KeyError
+            raise ValueError
         left = {int(number) for number in words["left"].split()}
         return Taken(
             int(words["files"]),
@@ -248,6 +248,7 @@ def parse_take(completed: Completed, batch: Batch) -> Taken:
 # One file
 
 _READ_FILE: Final = r"""
+if [ ! -f "$1" ]; then echo 'there is no such file' >&2; exit 1; fi
 printf '%s %s\n' "$(stat -L -c %s "$1")" "$(sha256sum < "$1")"
 """
 _SEND_FILE: Final = 'exec cat < "$1"'
@@ -264,6 +265,7 @@ mkdir -p "${folder:-/}" || fail "cannot create $folder"
 # The same name every time: what a run leaves that is cut off, the next one takes over.
 aside=$folder/.phoenixctl-$sum
 trap 'rm -f "$aside"' EXIT
+trap 'exit 1' HUP INT TERM
 rm -f "$aside"
 free=$(stat -f -c '%a * %S' "${folder:-/}") && [ $(($free)) -ge "$size" ] ||
     fail "$folder has no room for $size bytes"
@@ -275,6 +277,7 @@ if [ -n "$user" ]; then chown "$user" "$aside" || fail "cannot give $to to $user
 sync "$aside" 2>/dev/null || sync
 mv -f "$aside" "$to" || fail "cannot write $to"
 sync "${folder:-/}" 2>/dev/null || sync
+say 'whole yes'
 """
 
 
@@ -312,4 +315,6 @@ def take_file_command(to: str, content: Content, *, user: str | None) -> Command
 
 
 def parse_take_file(completed: Completed) -> None:
-    said(completed, "copy")
+    """CommandFailed unless it is in its place."""
+    if said(completed, "copy").get("whole") != "yes":
+        raise CommandFailed("the copy broke off")

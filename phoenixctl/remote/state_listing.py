@@ -2,7 +2,7 @@
 
 For each thing three fields, each ended by a NUL: `mode size sums`, its path, and where it points to
 when it is a link. Paths may hold any byte but NUL. A file of more than one block has a checksum for
-each. The last one says what the folder is and how much room there is:
+each. Behind all comes `found`, and in the end what the folder is and how much room there is:
 `end|aside|none free-blocks block-size free-inodes inodes`.
 """
 
@@ -117,9 +117,19 @@ STATS
 look "$@"
 """
 
-# Without brackets: in them, busybox's `find` forgets what it has gathered for `+`.
-_FIND: Final = 'find . -mindepth 1 -path "./$4" -prune -o -exec sh -c "$1" sh "$2" "$3" {} +'
-
+# What vanishes meanwhile is no fault; anything else that `find` complains of is. Without `found`,
+# nothing could also mean that `find` did not run. In brackets, busybox's forgets its `+`.
+_FIND: Final = r"""
+{
+    told=$(find . -mindepth 1 -path "./$4" -prune -o -exec sh -c "$1" sh "$2" "$3" {} + 2>&1 >&3)
+    status=$?
+} 3>&1
+if [ "$status" -gt 1 ]; then exit 1; fi
+printf '%s\n' "$told" | while IFS= read -r line; do
+    case $line in ''|*[Nn]'o such file'*) ;; *) printf 'unreadable\0%s\0\0' "$line" ;; esac
+done
+printf 'found\0\0\0'
+"""
 
 _LIST: Final = (
     AS_USER
@@ -202,6 +212,7 @@ class ListingReader:
         self._special: list[bytes] = []
         self._unread: list[bytes] = []
         self._unsteady: list[bytes] = []
+        self._found = False
         self._last: tuple[str, ...] = ()
 
     def take(self, data: bytes) -> None:
@@ -217,7 +228,7 @@ class ListingReader:
         """CommandFailed when the end was not told, or a file cannot be read there."""
         if self._unread:
             raise CommandFailed(f"{shown(self._unread)} cannot be read there")
-        if len(self._last) != 5:
+        if len(self._last) != 5 or not (self._found or self._last[0] == "none"):
             said = self._rest[-500:].decode("utf-8", "replace").strip()
             raise CommandFailed(f"the state folder was not listed: {said or 'it broke off'}")
         blocks, size, files, all_files = map(int, self._last[1:])
@@ -233,7 +244,9 @@ class ListingReader:
 
     def _record(self, head: bytes, path: bytes, link: bytes) -> None:
         text = head.decode("ascii", "replace")
-        if not path:
+        if not path and text == "found":
+            self._found = True
+        elif not path:
             self._last = tuple(text.split(" "))
         elif text in ("unreadable", "unsteady"):
             (self._unread if text == "unreadable" else self._unsteady).append(path)

@@ -248,9 +248,7 @@ class _Pipe:
                 )
             finally:
                 await feeding.aclose()
-        if not completed.ok and said.errors:
-            raise CommandFailed(f"{self.source.name}: {said.text}")
-        return completed
+        return self._judged(completed, said)
 
     async def _straight_over(self, send: Command, take: Command) -> Completed:
         command = straight_command(send, self.source, take, self.target, self._settings)
@@ -260,9 +258,21 @@ class _Pipe:
             async with session.stream(command, sudo=False) as chunks:
                 async for chunk in chunks:
                     said.take(chunk)
-            return Completed(0, bytes(said.output), bytes(said.errors), 0.0)
+            completed = Completed(0, bytes(said.output), bytes(said.errors), 0.0)
+            return self._judged(completed, said)
 
         return await self._on(self.source, job)
+
+    def _judged(self, completed: Completed, said: _Said) -> Completed:
+        """When too little came, what the source said of it is why."""
+        told = completed.stdout
+        if (
+            said.text
+            and b"\nwhole yes\n" not in told
+            and (b"broke off" in told or b"\nerror " not in told)
+        ):
+            raise CommandFailed(f"{self.source.name}: {said.text}")
+        return completed
 
     async def _is_straight(self) -> bool:
         if self._straight is None:

@@ -331,6 +331,7 @@ def record(*records: tuple[bytes, bytes, bytes]) -> ListingReader:
     return reader
 
 
+FOUND = (b"found", b"", b"")
 END = (b"end 100 4096 50 100", b"", b"")
 FILE = b"81a4 3 " + b"0" * 64
 
@@ -340,7 +341,7 @@ FILE = b"81a4 3 " + b"0" * 64
 )
 def test_a_node_that_names_a_path_outside_is_refused(path: bytes) -> None:
     with pytest.raises(CommandFailed, match="the node lists"):
-        record((FILE, path, b""), END)
+        record((FILE, path, b""), FOUND, END)
 
 
 def test_what_is_below_a_link_or_below_nothing_is_not_taken() -> None:
@@ -349,24 +350,35 @@ def test_what_is_below_a_link_or_below_nothing_is_not_taken() -> None:
         (FILE, b"./link/passwd", b""),
         (FILE, b"./nothing/file", b""),
         (FILE, b"./file", b""),
+        FOUND,
         END,
     )
     assert set(reader.result().entries) == {b"./link", b"./file"}
 
 
 def test_a_listing_that_broke_off_is_no_listing() -> None:
-    with pytest.raises(CommandFailed, match="broke off"):
-        record((FILE, b"./file", b"")).result()
+    for records in ((FILE, b"./file", b""),), ((FILE, b"./file", b""), FOUND), (END,):
+        with pytest.raises(CommandFailed, match="broke off"):
+            record(*records).result()
+
+
+def test_a_folder_that_nobody_could_look_into_is_not_an_empty_one(two: Two) -> None:
+    two.write(b"file", b"x")
+    done = two.source.run(listing_command(ID, NODE, FLEET, user="no-such-user-here"))
+    reader = ListingReader()
+    reader.take(done.stdout)
+    with pytest.raises(CommandFailed, match="was not listed"):
+        reader.result()
 
 
 def test_a_file_that_was_made_anew_while_it_was_read_is_not_taken_for_gone() -> None:
-    listing = record((b"unsteady", b"./busy", b""), END).result()
+    listing = record((b"unsteady", b"./busy", b""), FOUND, END).result()
     assert (listing.unsteady, dict(listing.entries)) == ((b"./busy",), {})
 
 
 def test_a_file_that_cannot_be_read_is_named() -> None:
     with pytest.raises(CommandFailed, match="secret cannot be read"):
-        record((b"unreadable", b"./secret", b""), END).result()
+        record((b"unreadable", b"./secret", b""), FOUND, END).result()
 
 
 # It leads to the other machine.
