@@ -242,7 +242,7 @@ async def test_a_start_that_was_killed_anywhere_is_done_again_and_loses_nothing(
         await begin(nodes, target.node, records)
     nodes.revive()
     if script == "start":  # it serves already, and counts on; then it crashes
-        await counts(target, "7")
+        await counts(target, "7", noted=True)
         expected = "8"
         count(target).write_text(expected)
         target.machine.stop(WORKER, grace=0)
@@ -307,8 +307,11 @@ def _no_shelf(node: LocalNode) -> Command:
     return Command("rm", "-rf", str(node.machine.base / "checkpoints"))
 
 
-async def counts(node: LocalNode, value: str) -> None:
-    """The agent there has come to count from this."""
+async def counts(node: LocalNode, value: str, *, noted: bool = False) -> None:
+    """The agent there has come to count from this, and has noted from where."""
+    file = count(node)
     async with asyncio.timeout(10):
-        while not count(node).exists() or count(node).read_text() != value:
+        while not file.exists() or file.read_text() != value:
+            await asyncio.sleep(0.02)
+        while noted and not file.with_name("from").exists():
             await asyncio.sleep(0.02)
