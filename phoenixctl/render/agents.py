@@ -80,7 +80,9 @@ def _row(
 
 
 def state_text(agent: AgentObservation) -> Cell:
-    """`ready`, `not ready`, or the supervisor's state."""
+    """`ready`, `not ready`, `standby`, or the supervisor's state."""
+    if agent.state is AgentState.RUNNING and agent.role == "standby":
+        return styled("standby", "yellow")
     if agent.state is AgentState.RUNNING and agent.ready is not None:
         return styled("ready", "green") if agent.ready else styled("not ready", "yellow")
     return styled(agent.state, _STATE_STYLE[agent.state])
@@ -114,6 +116,8 @@ def agent_document(agent: AgentObservation, *, now: float) -> dict[str, Any]:
         "supervisor": agent.supervisor.value,
         "spec_digest": agent.spec_digest,
         "epoch": agent.epoch,
+        "role": agent.role,
+        "held": agent.held,
         "port": agent.port,
         "pid": agent.pid,
         "started_at": agent.started_at,

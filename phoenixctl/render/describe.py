@@ -29,7 +29,7 @@ def describe_agents(
             ("pid", str(agent.pid or "-")),
             ("port", str(agent.port or "-")),
             ("supervisor", agent.supervisor.value),
-            ("epoch", str(agent.epoch)),
+            ("epoch", str(agent.epoch) + (f", {agent.held}" if agent.held else "")),
             ("spec", _spec_words(agent, spec)),
             ("limits read back", limits_text(agent)),
         ]

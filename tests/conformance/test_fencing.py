@@ -35,6 +35,18 @@ SLEEPER = 'echo "$PHOENIX_ROLE" >>roles; while :; do sleep 0.2; done'
 WAITS = "waits for permission"
 
 
+@pytest.fixture(
+    params=[
+        "local",
+        pytest.param("systemd", marks=pytest.mark.hosts),
+        pytest.param("busybox", marks=pytest.mark.hosts),
+    ]
+)
+def kind(request: pytest.FixtureRequest) -> str:
+    """A real host without systemd does as an embedded node does."""
+    return str(request.param)
+
+
 async def standing(place: Place, agent: Agent) -> Standing:
     return parse_standing(await place.run(standing_command(agent.id, place.node, place.fleet)))
 
@@ -114,7 +126,7 @@ async def test_what_is_stopped_is_not_promoted(place: Place) -> None:
 
 
 async def test_a_lease_that_ran_out_ends_a_singleton_until_it_is_renewed(place: Place) -> None:
-    if place.kind in ("process", "busybox"):
+    if place.kind == "busybox":
         pytest.skip("takes its time, and is the same as on an embedded node")
     script = "trap '' TERM; kill -STOP $$"
     agent = shell_agent("leased", script, singleton=True, lease_seconds=4.0, grace_seconds=0.3)

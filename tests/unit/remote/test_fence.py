@@ -74,13 +74,13 @@ def test_where_an_agent_never_was_there_is_nothing_to_fence(any_machine):
         promote(any_machine, 3)
 
 
-def test_a_standing_tells_how_a_copy_was_started(any_machine):
-    started = any_machine.start(shell_agent(SLEEPS), epoch=4, role="standby")
-    seen = standing(any_machine)
+def test_a_standing_tells_how_a_copy_was_started(machine):
+    started = machine.start(shell_agent(SLEEPS), epoch=4, role="standby")
+    seen = standing(machine)
     assert (seen.epoch, seen.role, seen.fence, seen.pid) == (4, "standby", None, started.pid)
     assert (seen.guarded, seen.permitted, seen.stopped, seen.fenced) == (True, True, False, False)
-    any_machine.stop(ID)
-    seen = standing(any_machine)
+    machine.stop(ID)
+    seen = standing(machine)
     assert (seen.epoch, seen.pid, seen.stopped) == (4, None, True)
 
 
@@ -105,8 +105,7 @@ def test_a_fence_that_is_not_above_its_epoch_does_nothing_to_a_copy(machine):
     eventually(lambda: machine.pid(ID) not in (None, started.pid))
 
 
-def test_only_an_epoch_as_high_as_the_fence_starts_behind_it(any_machine):
-    machine = any_machine
+def test_only_an_epoch_as_high_as_the_fence_starts_behind_it(machine):
     agent = shell_agent(SLEEPS)
     machine.start(agent, epoch=4)
     fence(machine, 6)
@@ -119,8 +118,7 @@ def test_only_an_epoch_as_high_as_the_fence_starts_behind_it(any_machine):
     assert standing(machine).fence is None
 
 
-def test_a_fence_is_taken_off_by_its_own_epoch_alone(any_machine):
-    machine = any_machine
+def test_a_fence_is_taken_off_by_its_own_epoch_alone(machine):
     started = machine.start(shell_agent(SLEEPS), epoch=4)
     fence(machine, 6)
     with pytest.raises(CommandFailed, match="fenced at epoch 6, not at 5"):

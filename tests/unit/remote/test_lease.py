@@ -61,13 +61,13 @@ def test_only_a_singleton_has_a_permit_and_another_digest(machine):
     assert len({*digests, spec_digest(singleton(lease_seconds=9.0).spec)}) == 3
 
 
-def test_a_lease_is_counted_in_the_nodes_uptime(any_machine):
-    before = uptime(any_machine).seconds
-    any_machine.start(singleton(lease_seconds=90.0), epoch=3)
-    assert before + 90 <= int(permit(any_machine)[2]) <= uptime(any_machine).seconds + 90
+def test_a_lease_is_counted_in_the_nodes_uptime(machine):
+    before = uptime(machine).seconds
+    machine.start(singleton(lease_seconds=90.0), epoch=3)
+    assert before + 90 <= int(permit(machine)[2]) <= uptime(machine).seconds + 90
     until = before + 1000
-    assert renew(any_machine, Permit(ID, 3, until)) == {ID: (Renewed.RENEWED, "")}
-    assert permit(any_machine)[2] == str(until)
+    assert renew(machine, Permit(ID, 3, until)) == {ID: (Renewed.RENEWED, "")}
+    assert permit(machine)[2] == str(until)
 
 
 def test_a_singleton_without_permission_is_not_started_again_until_it_has_it(any_machine):
@@ -131,8 +131,7 @@ def test_a_standby_needs_no_permit_and_is_given_one_when_it_takes_over(machine):
     assert int(permit(machine)[2]) > uptime(machine).seconds + 50
 
 
-def test_what_is_not_the_recorded_copy_gets_no_permit(any_machine):
-    machine = any_machine
+def test_what_is_not_the_recorded_copy_gets_no_permit(machine):
     asked = Permit(ID, 4, None)
     assert renew(machine, asked) == {ID: (Renewed.ABSENT, "")}
     machine.start(singleton(), epoch=3)

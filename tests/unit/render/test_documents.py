@@ -91,7 +91,8 @@ def test_the_paths_of_a_status_document_do_not_change_within_a_version() -> None
         )),
         *(f"/nodes[]/agents[]/{key}" for key in (
             "id", "node", "spec", "ordinal", "state", "ready", "detail", "supervisor",
-            "spec_digest", "epoch", "port", "pid", "started_at", "limits", "metrics",
+            "spec_digest", "epoch", "role", "held", "port", "pid", "started_at", "limits",
+            "metrics",
         )),
     }  # fmt: skip
     assert {p.split("/")[3] for p in found if p.startswith("/nodes[]/metrics/")} == set(Metric)
