@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from phoenixctl.model.command import Completed
+from phoenixctl.model.command import Command, Completed
 from phoenixctl.model.errors import CommandFailed
 from phoenixctl.model.fleet import SshSettings
 from phoenixctl.model.names import AgentId
+from phoenixctl.model.snapshot import AgentState
 from phoenixctl.remote.between import straight_command
 from phoenixctl.remote.quoting import to_shell
 from phoenixctl.remote.state_copy import (
@@ -26,7 +29,7 @@ from phoenixctl.remote.state_copy import (
 )
 from phoenixctl.remote.state_delta import Batch, batches, differences, orders, room_needed
 from phoenixctl.remote.state_listing import BLOCK, Kind, Listing, ListingReader, listing_command
-from tests.unit.remote.machine import FLEET, NODE, SHELLS, Machine
+from tests.unit.remote.machine import FLEET, NODE, SHELLS, Machine, eventually, shell_agent
 
 ID = AgentId("worker-0")
 HOSTILE = (
@@ -229,6 +232,51 @@ def test_bytes_that_break_off_change_nothing(two: Two) -> None:
     assert two.same()
 
 
+@pytest.mark.parametrize("placed", [0, 1, 12])
+def test_one_that_is_killed_leaves_each_file_old_or_new_and_the_next_one_repairs_it(
+    one_shell: Two, placed: int
+) -> None:
+    two, names = one_shell, [b"file-%02d" % number for number in range(25)]
+    for name in names:
+        two.write(name, b"old " + name)
+    two.write(b"large", bytes(BLOCK + 10))
+    two.round()
+    for name in names:
+        two.write(name, b"new " + name)
+    two.write(b"large", b"!" * (BLOCK + 10))
+    [batch] = batches(orders(*two.both()))
+    data = two.source.run(send_command(ID, NODE, FLEET, batch.parts, user=None)).stdout
+    command = take_command(ID, NODE, FLEET, batch, user=None)
+    process = two.target.popen(Command("setsid", *command.argv))
+    assert process.stdin
+    process.stdin.write(data)
+    process.stdin.close()
+    process.stdin = None
+    copy = two.state(two.target)
+
+    def those(word: bytes) -> list[bytes]:
+        return [n for n in names if (copy / n.decode()).read_bytes() == word + b" " + n]
+
+    eventually(lambda: len(those(b"new")) >= placed or process.poll() is not None)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert sorted(those(b"old") + those(b"new")) == names
+    two.round()
+    assert two.same()
+
+
+def test_an_agent_starts_with_what_was_copied_to_where_it_never_was(any_machine: Machine) -> None:
+    source = Machine.with_shell(SHELLS[0], any_machine.home)
+    two = Two(source, any_machine)
+    two.write(b"words", b"of an earlier life")
+    two.round()
+    assert any_machine.agent(ID).state is AgentState.STOPPED
+    any_machine.start(shell_agent("cat words; exec sleep 1000"))
+    log = any_machine.folder(ID) / "log"
+    eventually(lambda: log.read_bytes() == b"of an earlier life")
+
+
 def test_a_disk_that_is_full_keeps_what_was_there(one_shell: Two) -> None:
     two = one_shell
     two.write(b"file", b"old")
@@ -236,7 +284,7 @@ def test_a_disk_that_is_full_keeps_what_was_there(one_shell: Two) -> None:
     two.write(b"file", b"n" * 100_000)
     [batch] = batches(orders(*two.both()))
     command = take_command(ID, NODE, FLEET, batch, user=None)
-    limited = type(command)("sh", "-c", 'ulimit -f 100; exec "$@"', "sh", *command.argv)
+    limited = Command("sh", "-c", 'ulimit -f 100; exec "$@"', "sh", *command.argv)
     process = two.target.popen(limited)
     out, err = process.communicate(b"n" * 100_000, timeout=30)
     with pytest.raises(CommandFailed):
