@@ -70,7 +70,7 @@ class _Telling:
             age = format_duration(offered[0].kept.age_seconds)
             self._restored.append(f"{agent} ({age} old)")
             change = Change("state", None, f"from its last checkpoint, {age} old")
-        elif self._last_epoch(agent) > here:
+        elif self._last_epoch(agent) > here and self._may_be_missed(agent):
             self._empty.append(agent)
             change = Change("state", None, None, known=not self._silent)
         else:
@@ -83,6 +83,11 @@ class _Telling:
         seen = (found.epoch for found in self._snapshot.find(agent))
         recorded = record.epoch if record else 0
         return max((recorded, self._state.epochs.get(agent, 0), *seen))
+
+    def _may_be_missed(self, agent: AgentId) -> bool:
+        """Its state is or was somewhere; not so once it was purged."""
+        known = agent in self._state.agents or bool(self._snapshot.find(agent))
+        return known or bool(self._silent)
 
     def notes(self) -> Sequence[str]:
         if not self._restored:

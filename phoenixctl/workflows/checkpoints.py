@@ -236,6 +236,11 @@ class Checkpointing:
                 have.append(peer)
             except PhoenixError as error:
                 errors[peer] = error
+        if len(task.peers) < copies:
+            errors[told.node] = CommandFailed(
+                f"{told.agent} is to be kept on {copies} other nodes, and {len(task.peers)} can:"
+                " they have to answer and must not be cordoned"
+            )
         if have:
             await self._tidy(task, made)
         fate = Fate.COPIED if len(have) == copies else Fate.SHORT if have else Fate.FAILED

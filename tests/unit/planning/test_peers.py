@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 
 from phoenixctl.model.fleet import Fleet
@@ -100,7 +101,11 @@ def test_what_a_node_has_of_an_epoch_is_later_than_its_checkpoints() -> None:
 
 
 def planned(
-    s: Snapshot, found: dict[NodeName, Shelf], *, epochs: dict[AgentId, int], dead: str = "a"
+    s: Snapshot,
+    found: dict[NodeName, Shelf],
+    *,
+    epochs: dict[AgentId, int],
+    dead: Sequence[str] = ("a",),
 ) -> Plan:
     f = fleet(node("a"), node("b"), agents=[KEPT, spec("db")])
     start = [
@@ -110,7 +115,7 @@ def planned(
     plan = Plan("apply", tuple(start))
     assert [step.agent for step in restorable(plan, f)] == ["web-0"]
     state = State("test", "f00d", 4, epochs=epochs)
-    return with_restores(plan, f, state, s, shelves=found, silent=(NodeName(dead),))
+    return with_restores(plan, f, state, s, shelves=found, silent=tuple(map(NodeName, dead)))
 
 
 def test_a_plan_says_what_is_begun_from_and_what_is_lost() -> None:
@@ -135,6 +140,12 @@ def test_a_plan_warns_of_an_agent_that_starts_empty_unless_it_is_a_new_one() -> 
     assert plan.steps[1].changes[-1].known is False
     new = planned(s, shelves(b=shelf()), epochs={})
     assert (new.warnings, new.notes) == ((), ())
+
+
+def test_an_agent_that_was_purged_misses_nothing() -> None:
+    s = snapshot(seen("a"), seen("b"))
+    plan = planned(s, shelves(a=shelf(), b=shelf()), epochs={WEB: 3}, dead=())
+    assert (plan.warnings, plan.notes) == ((), ())
 
 
 def test_an_agent_that_was_stopped_there_keeps_its_state() -> None:

@@ -153,6 +153,10 @@ async def test_fewer_copies_than_asked_for_are_told(nodes: LocalNodes) -> None:
     nodes["c"].odd["receive"] = CommandFailed("worker-0: its disk is full")
     made = await checkpoint(nodes, spec=replace(SPEC, checkpoints=Checkpoints(copies=2)))
     assert (made.fate, made.peers, set(made.errors)) == (Fate.SHORT, ("b",), {"c"})
+    del nodes["c"].odd["receive"]
+    made = await checkpoint(nodes, spec=replace(SPEC, checkpoints=Checkpoints(copies=3)))
+    assert (made.fate, set(made.peers)) == (Fate.SHORT, {"b", "c"})
+    assert "is to be kept on 3 other nodes, and 2 can" in str(made.errors[NodeName("a")])
 
 
 async def test_a_hook_that_fails_leaves_nothing_behind(nodes: LocalNodes) -> None:
