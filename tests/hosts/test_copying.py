@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,6 +127,37 @@ async def test_it_goes_straight_where_the_source_trusts_the_target_and_else_thro
             here, there = (NodeName("host1"), f"{STATE}/large"), (NodeName("host2"), "/root/a file")
             assert await copy_file(fleet, reach, here, there) == 9_000_000
     two.run("cmp", "/root/a file", f"{STATE}/large")
+
+
+async def test_a_straight_copy_that_is_cancelled_leaves_no_process_on_either_host(
+    hosts: Hosts, reach: SshReach
+) -> None:
+    one, two = hosts["host1"], hosts["host2"]
+    one.run("sh", "-c", _MAKE, "sh", STATE)
+    one.run("truncate", "-s", "100M", f"{STATE}/zeros")
+    one.run("chown", USER, f"{STATE}/zeros")
+    with linked(one, two), trusting(one, two, hosts.known_hosts):
+        running = asyncio.create_task(copying(hosts, reach).round())
+        while not two.run("sh", "-c", 'ls "$1"/.phoenixctl-copy/*', "sh", STATE, check=False):
+            assert not running.done()
+            await asyncio.sleep(0.05)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        end = time.monotonic() + 20
+        while (left := (processes(one), processes(two))) != ("", "") and time.monotonic() < end:
+            await asyncio.sleep(0.1)
+        assert left == ("", "")
+        copy = copying(hosts, reach)
+        assert (await copy.round()).way == STRAIGHT
+        await copy.verify()
+    assert seen(one) == seen(two)
+
+
+def processes(host: Host) -> str:
+    """What has to do with a copy there; the pattern comes over stdin, and finds no grep."""
+    script = "grep -l -s -a -F -f - /proc/[0-9]*/cmdline"
+    return host.run("sh", "-c", script, stdin=b".phoenixctl-copy", check=False)
 
 
 async def test_a_disk_without_room_is_found_before_anything_changes(
