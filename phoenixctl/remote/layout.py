@@ -13,7 +13,7 @@
         guard               asked before each start; it heeds
         fence permit        whether this copy may run at all
         watch               ends it when its permit has run out
-        state/ checkpoint/  the agent's own
+        state/ checkpoint/  the agent's own; `state/.phoenixctl-copy` while it is copied there
         taken restoring     of which files its checkpoints are; the one that a start begins from
         run log supervise launch    only without systemd
 
