@@ -259,6 +259,8 @@ class _Pipe:
                 async for chunk in chunks:
                     said.take(chunk)
             completed = Completed(0, bytes(said.output), bytes(said.errors), 0.0)
+            if not any(word in completed.stdout for word in (b"\nwhole yes\n", b"\nerror ")):
+                self._straight = False  # the way is cut: what is next goes through us
             return self._judged(completed, said)
 
         return await self._on(self.source, job)

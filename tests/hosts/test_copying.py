@@ -126,6 +126,12 @@ async def test_it_goes_straight_where_the_source_trusts_the_target_and_else_thro
             fleet = Fleet("copying", {}, nodes(hosts), {}, settings())
             here, there = (NodeName("host1"), f"{STATE}/large"), (NodeName("host2"), "/root/a file")
             assert await copy_file(fleet, reach, here, there) == 9_000_000
+            one.run("sh", "-c", 'cd "$1" && echo more >>"a folder/it\'s small"', "sh", STATE)
+            one.run("ip", "link", "set", "cable1", "down")
+            with pytest.raises(CommandFailed, match=r"host1: .*unreachable"):
+                await copy.round()
+            assert (await copy.round()).way == THROUGH_US
+            await copy.verify()
     two.run("cmp", "/root/a file", f"{STATE}/large")
 
 
