@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from phoenixctl.model.rules import PlacementSettings, Strategy
 from phoenixctl.model.snapshot import Snapshot
 from phoenixctl.placement.board import Board
 from phoenixctl.placement.place import place, place_in
+from phoenixctl.placement.rules import rules_of
 from phoenixctl.placement.scores.every import scores
 from phoenixctl.placement.turns import turns
 from tests.builders import agent, fleet, instances, node, seen, snapshot, spec
@@ -44,8 +44,10 @@ def by_looking_at_all(
         board.promise(one, name)
         assigned[one.id] = name
 
-    for _, level in groupby(turns(agents, board), key=lambda turn: turn.priority):
-        waiting = [one for turn in level for one in turn.agents]
+    for priority in sorted({rules_of(one.spec).priority for one in agents}, reverse=True):
+        level = [one for one in agents if rules_of(one.spec).priority == priority]
+        # Whom few nodes take depends on those that were placed before.
+        waiting = [one for turn in turns(level, board) for one in turn.agents]
         for one in waiting:
             own = [name for name in homes.get(one.id, ()) if name in board.number]
             fitting = [n for n in own if not board.rejections(one, board.number[n])]
