@@ -58,7 +58,10 @@ async def _stand(scene: Scene) -> Progress | None:
     pasts: list[PastOperation] = []
     for entry in await scene.parts.records.history():
         if entry.title.startswith(scene.title("")):
-            past = await scene.parts.records.past(entry.id)
+            try:
+                past = await scene.parts.records.past(entry.id)
+            except UsageError:  # it is not kept any more, and nothing before it
+                break
             pasts.append(past)
             its = past.plan.play
             if its is not None and its.digest == digest and its.ended:

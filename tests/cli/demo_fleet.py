@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 NODES = ("demo-1", "demo-2", "demo-3")
-PROGRESS = re.compile(r"^[\w :-]+: \d+ of \d+(, \d+ failed)?\n", re.M)
+PROGRESS = re.compile(r"^[\w :,()-]+: \d+ of \d+(, \d+ failed)?\n", re.M)
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 

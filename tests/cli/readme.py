@@ -41,7 +41,7 @@ COMMAND_SECONDS: Final = 60.0
 SETTLE_SECONDS: Final = 4.0
 
 _PLAYED: Final = re.compile(r"<!-- run(?:: (background|exit (\d+)))? -->")
-_PROGRESS: Final = re.compile(r"[\w :-]+: \d+ of \d+(?:, \d+ failed)?")
+_PROGRESS: Final = re.compile(r"[\w :,()-]+: \d+ of \d+(?:, \d+ failed)?")
 _WHO: Final = re.compile(r"\b(?:by [\w.-]+|ada)@[\w.-]+")
 _PATH: Final = re.compile(r"(?<![\w.])/[\w.-]+(?:/[\w.-]+)+")
 _HEX: Final = re.compile(r"\b[0-9a-f]{12}\b")
