@@ -40,7 +40,7 @@ from phoenixctl.workflows.addresses import Addresses
 _UP_SECONDS: Final = 15.0
 _UP_CHECKS: Final = 5  # so many more of a member's checks may pass
 # A router that does not say whether anybody is idle has got the news by then.
-_UNSEEN_SECONDS: Final = 0.5
+_UNSEEN_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class Traffic:
         """Whether the agent has answered all that it had, in time. None: a router cannot tell."""
         copy, until = _Copy(agent, node, port), self._clock.monotonic() + within_seconds
         answers = [
-            await self._idle(backend, one.member.name, until)
+            await self._idle(backend, one.member.name, until, news=not one.serves)
             for backend in self._backends(copy.spec)
             for one in await self._own(await backend.members(), copy)
         ]
@@ -337,10 +337,13 @@ class Traffic:
             )
         return set(names).isdisjoint(done.busy)
 
-    async def _idle(self, backend: _Backend, name: str, until: float) -> bool | None:
+    async def _idle(
+        self, backend: _Backend, name: str, until: float, *, news: bool = True
+    ) -> bool | None:
+        """Whether a member is idle in time; `news`: it was told a moment ago to get nothing new."""
         left = max(0.0, until - self._clock.monotonic())
         idle = await backend.router.wait_idle(backend.name, name, within_seconds=left)
-        if idle is None:
+        if idle is None and news:
             await asyncio.sleep(min(_UNSEEN_SECONDS, left))
         return idle
 
