@@ -50,7 +50,7 @@ def running(fleet: DemoFleet, agent: str) -> dict[str, Any]:
 
 
 def ask(where: str, path: str, method: str = "GET") -> dict[str, Any]:
-    with urlopen(Request(f"{where}{path}", method=method), timeout=5) as answer:
+    with urlopen(Request(f"{where}{path}", method=method), timeout=30) as answer:
         return dict(json.loads(answer.read()))
 
 
