@@ -167,12 +167,15 @@ class Board:
         _, found = self.memo(("social", id(spec)), lambda: (spec, concerned(spec, self)))
         return found
 
-    def like_its_spec(self, agent: Agent) -> bool:
-        """Whether every rule says the same of it as of any new agent of its spec."""
+    def alike(self, agent: Agent) -> Hashable | None:
+        """The same for agents of which every rule says the same; None: there is no other one like
+        this, for it has a place already."""
         if not self.is_social(agent.spec):
-            return True
+            return id(agent.spec)
+        if agent.id in self.residents:
+            return None
         named = self.memo("named", lambda: named_agents(self.fleet))
-        return agent.id not in self.residents and agent.id not in named
+        return id(agent.spec), named.get(agent.id, ())
 
     def social(self, agent: Agent, at: At = EVERYWHERE) -> Bools | None:
         """The nodes of `at` where its neighbours are as all rules want; None: no rule says."""

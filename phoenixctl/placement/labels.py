@@ -33,11 +33,15 @@ def may_match(selector: AgentSelector, spec: str, labels: Mapping[str, str]) -> 
     )
 
 
-def named_agents(fleet: Fleet) -> frozenset[AgentId]:
-    """The agents that any rule means by their ids."""
+def named_agents(fleet: Fleet) -> Mapping[AgentId, tuple[int, ...]]:
+    """The agents that rules mean by their ids, each with the numbers of those that do."""
     rules = [rule for spec in fleet.agents.values() if spec.rules is not None
              for rule in (*spec.rules.affinity, *spec.rules.anti_affinity)]  # fmt: skip
-    return frozenset(one for rule in rules for one in rule.agents.ids)
+    found: dict[AgentId, tuple[int, ...]] = {}
+    for number, rule in enumerate(rules):
+        for agent in dict.fromkeys(rule.agents.ids):
+            found[agent] = (*found.get(agent, ()), number)
+    return found
 
 
 def _of_cloud(pool: Pool) -> Mapping[str, str]:

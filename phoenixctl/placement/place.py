@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -12,6 +12,7 @@ from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.model.placement import Placement, Rejection
 from phoenixctl.model.snapshot import Snapshot
 from phoenixctl.placement.board import Board
+from phoenixctl.placement.company import Waiting, seat_with_company
 from phoenixctl.placement.greedy import Greedy, reasons
 from phoenixctl.placement.line import Apart, Line
 from phoenixctl.placement.preempt import make_room
@@ -34,9 +35,9 @@ def place(
     """A node for each agent; each placement counts for the next one.
 
     An agent goes back to the first of its `homes` that takes it, before others of its priority are
-    placed. `apart` has agents with nodes that they must not go to. One that fits nowhere gets a
-    place if one other that is placed here can move for it, or, if it preempts, by running agents of
-    lower priority, which are placed anew.
+    placed. `apart` has agents with nodes that they must not go to. Agents that need each other are
+    placed as one. One that fits nowhere gets a place if one other that is placed here can move for
+    it, or, if it preempts, by running agents of lower priority, which are placed anew.
     """
     waiting = tuple(agents)
     board = Board.of(fleet, snapshot, without={agent.id for agent in waiting})
@@ -108,36 +109,44 @@ class _Placing:
 
     def _mend(self, left: Sequence[Agent]) -> None:
         """Places for those that found none: there may be one by now, or it can be made."""
-        board = self.greedy.board
-        hopeless: dict[int, tuple[int, tuple[Rejection, ...]]] = {}
+        board, assigned = self.greedy.board, self.greedy.assigned
+        hopeless: dict[Hashable, tuple[int, tuple[Rejection, ...]]] = {}
+        waiting = Waiting(left, board, assigned)
         for agent in left:
-            version, same = hopeless.get(id(agent.spec), (-1, ()))
-            if version != board.version or agent.id in self.greedy.apart:
-                if self.thorough and self._late(agent):
+            if agent.id in assigned:
+                continue
+            kind = None if agent.id in self.greedy.apart else board.alike(agent)
+            version, same = hopeless.get(kind, (-1, ()))
+            if kind is None or version != board.version:
+                if self.thorough and self._late(agent, waiting):
                     continue
-                version = -1
-            if version == -1 or not board.like_its_spec(agent):
                 same = reasons(agent, board)
+                hopeless[kind] = board.version, same
             self.unplaced[agent.id] = same
-            if agent.id not in self.greedy.apart:
-                hopeless[id(agent.spec)] = board.version, same
 
-    def _late(self, agent: Agent) -> bool:
+    def _late(self, agent: Agent, waiting: Waiting) -> bool:
         greedy, board = self.greedy, self.greedy.board
+        party = seat_with_company(agent, waiting, board, greedy.apart)
+        if party is not None:
+            self._take(party)
+            return True
         away = greedy.apart.get(agent.id, ())
         node = Line(board, agent).take(agent, away)
         if node is not None:
-            greedy.assigned[agent.id] = node
-            self.placed[agent.id] = agent
+            self._take([(agent, node)])
             return True
         movable = Movable.of(list(self.placed.values()), greedy.assigned, board)
         moved = relocate(agent, movable, board, greedy.apart)
         if moved is not None:
-            greedy.assigned[agent.id] = moved.node
-            greedy.assigned[moved.other.id] = moved.to
-            self.placed[agent.id] = agent
+            self._take([(agent, moved.node), (moved.other, moved.to)])
             return True
         return rules_of(agent.spec).preempts and self._preempt(agent)
+
+    def _take(self, places: Iterable[tuple[Agent, NodeName]]) -> None:
+        for agent, node in places:
+            self.greedy.assigned[agent.id] = node
+            self.placed[agent.id] = agent
+            self.unplaced.pop(agent.id, None)
 
     def _preempt(self, agent: Agent) -> bool:
         greedy, board = self.greedy, self.greedy.board
