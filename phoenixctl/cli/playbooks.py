@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from phoenixctl.cli.select import choose_agents, choose_nodes, no_such
 from phoenixctl.model.errors import PhoenixError, UsageError
-from phoenixctl.model.playbook import Copy
+from phoenixctl.model.playbook import Copy, Stage
 
 if TYPE_CHECKING:
     from phoenixctl.cli.run import Run
@@ -59,12 +59,15 @@ def read(run: Run, name: str, given: Sequence[str]) -> Playbook:
 
     playbook = read_playbook(path_of(run, name), _values(given))
 
-    def noted(do: object) -> Copy | None:
-        return replace(do, digest=digest_of(do.source)) if isinstance(do, Copy) else None
+    def noted(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        return tuple(
+            replace(s, do=replace(s.do, digest=digest_of(s.do.source)))
+            if isinstance(s.do, Copy)
+            else s
+            for s in stages
+        )
 
-    steps = tuple(replace(s, do=noted(s.do) or s.do) for s in playbook.steps)
-    rollback = tuple(replace(s, do=noted(s.do) or s.do) for s in playbook.rollback)
-    return replace(playbook, steps=steps, rollback=rollback)
+    return replace(playbook, steps=noted(playbook.steps), rollback=noted(playbook.rollback))
 
 
 def _values(given: Sequence[str]) -> Mapping[str, str]:
@@ -87,11 +90,18 @@ def chosen_names(fleet: Fleet, on: Choice) -> tuple[str, ...]:
 
 
 def digest_of_playbook(playbook: Playbook) -> str:
-    """Of all that it says, its parameters and the files that it copies."""
+    """Of all that it says, its parameters and the content of the files that it copies: the same for
+    everybody of a team, wherever their files are."""
     import hashlib
     import json
 
     from phoenixctl.model.codec import encode
 
-    content = json.dumps(encode(playbook), sort_keys=True)
+    def anywhere(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        return tuple(
+            replace(s, do=replace(s.do, source="")) if isinstance(s.do, Copy) else s for s in stages
+        )
+
+    said = replace(playbook, steps=anywhere(playbook.steps), rollback=anywhere(playbook.rollback))
+    content = json.dumps(encode(said), sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]

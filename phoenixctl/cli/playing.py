@@ -12,7 +12,7 @@ from phoenixctl.cli.approve import finish_cut_off
 from phoenixctl.cli.playbooks import chosen_names, digest_of_playbook
 from phoenixctl.cli.playing_batches import Batches
 from phoenixctl.cli.scene import Scene, Wishes, silent
-from phoenixctl.model.errors import ExitCode, Refused, UsageError
+from phoenixctl.model.errors import ExitCode, Refused, Unreachable, UsageError
 from phoenixctl.model.playbook import Play, Playbook
 from phoenixctl.planning.playbook import Chapter, batches_of, breaches_of, outline
 from phoenixctl.planning.playbook_progress import Progress, progress
@@ -41,6 +41,7 @@ async def play(run: Run, parts: Parts, playbook: Playbook, wishes: Wishes) -> Ex
     _check_batches(scene, seen)
     chapters = _outline(scene, seen, stand)
     _show(scene, chapters, stand, seen)
+    _check_silent(scene, seen)
     if not _agreed(scene, chapters):
         return _not_begun(scene, chapters)
     batches = Batches(scene)
@@ -115,6 +116,20 @@ def _show(scene: Scene, chapters: Sequence[Chapter], stand: Progress, seen: Look
         lambda: outline_document(scene.playbook, stand, chapters, named),
         lambda console: print_outline(scene.playbook, stand, chapters, named, console),
     )
+
+
+def _check_silent(scene: Scene, seen: Look) -> None:
+    """Nothing is begun that is known to fail. Unreachable when more nodes do not answer than may
+    fail."""
+    play, gone = scene.play, silent(seen)
+    left = [name for names in play.batches[play.batch :] for name in names]
+    missing = [name for name in left if name in gone and name not in play.failed]
+    most = scene.playbook.max_failures.of(sum(map(len, play.batches)))
+    if missing and len(missing) + len(play.failed) > most:
+        raise Unreachable(
+            f"{', '.join(missing)}: no answer, and no more than {most} may fail (max_failures)",
+            hint=f"phoenixctl doctor --nodes {missing[0]}; or choose other nodes",
+        )
 
 
 def _agreed(scene: Scene, chapters: Sequence[Chapter]) -> bool:

@@ -67,7 +67,7 @@ def _alike(step: Step) -> tuple[object, ...]:
     names = {step.node, step.agent}
     reason = _NAMES_IN_TEXT.sub(lambda m: "*" if m[0] in names else m[0], step.reason)
     changes, stays = step.changes, step.inverse is None
-    alone = step.instance or step.router
+    alone = step.instance or step.router, step.stage
     return step.action, step.risk, step.pool, alone, reason, changes, stays
 
 

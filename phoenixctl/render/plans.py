@@ -98,6 +98,9 @@ def _folded_line(group: Group) -> Text:
     agents = fold(sorted({s.agent for s in group.steps if s.agent is not None}))
     nodes = fold(sorted({s.node for s in group.steps}))
     where = f"{agents} on {nodes}" if agents else nodes
+    first = group.steps[0]
+    if first.task is not None:
+        where = f"{one_line(first.stage)} on {nodes}"
     waves = f" in {group.waves} waves" if group.waves > 1 else ""
     what = f"{group.action} {where} ({len(group.steps)}{waves})"
     return _line(group.action, what, group.reason, group.risk)

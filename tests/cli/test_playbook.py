@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -195,6 +196,24 @@ def test_a_few_may_fail_and_are_left_out(fleet: DemoFleet) -> None:
     assert played_on(fleet) == {"demo-1": 1, "demo-2": 1, "demo-3": 1}
     assert played_on(fleet, "back") == {"demo-1": 1, "demo-2": 0, "demo-3": 0}
     assert titles(fleet.ok("history", "-o", "json"))[0] == "playbook mine: done"
+
+
+def test_nothing_is_begun_when_more_do_not_answer_than_may_fail(fleet: DemoFleet) -> None:
+    write(fleet, FAILING)
+    pid = fleet.node_pid("demo-3")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        done = fleet.run("playbook", "run", "mine", "--yes", "--set", "ssh.connect_timeout=1s")
+        assert done.code == 4
+        assert "demo-3: no answer, and no more than 0 may fail" in done.err
+        assert "! demo-3 does not answer and counts as failed" in done.out
+        assert played_on(fleet) == {"demo-1": 0, "demo-2": 0, "demo-3": 0}
+        some = fleet.run("playbook", "run", "mine", "-p", "most=1", "--yes",
+                         "--set", "ssh.connect_timeout=1s")  # fmt: skip
+        assert some.code == 4
+        assert played_on(fleet) == {"demo-1": 1, "demo-2": 1, "demo-3": 0}
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_a_pause_waits_for_a_yes_and_what_was_done_is_not_done_again(fleet: DemoFleet) -> None:
