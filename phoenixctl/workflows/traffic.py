@@ -40,7 +40,7 @@ from phoenixctl.workflows.addresses import Addresses
 _UP_SECONDS: Final = 15.0
 _UP_CHECKS: Final = 5  # so many more of a member's checks may pass
 # A router that does not say whether anybody is idle has got the news by then.
-_UNSEEN_SECONDS: Final = 0.2
+_UNSEEN_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def fleet(routed: DemoFleet) -> Iterator[DemoFleet]:
 def members(fleet: DemoFleet) -> dict[str, Any]:
     """The members that the router has, by agent."""
     done = fleet.run("routers", "status", "-o", "json")
-    [router] = done.json["routers"]
+    router = done.json["routers"][0]
     return {one["agent"]: one for one in router["members"] if one["state"] != "missing"}
 
 
@@ -181,6 +181,34 @@ def test_a_silent_router_keeps_no_agent_running_and_is_told_later(
     proxy.start()
     fleet.ok("routers", "reconcile")
     assert members(fleet).keys() == AGENTS
+
+
+def test_a_router_may_be_on_a_node_and_is_reached_through_it(fleet: DemoFleet) -> None:
+    there = fleet.ok("routers", "status", "--set", "routers.lb.node=demo-2", "-o", "json").json
+    [router] = there["routers"]
+    assert (router["node"], there["as_wanted"]) == ("demo-2", True)
+    assert {one["agent"] for one in router["members"]} == AGENTS
+
+
+def test_an_envoys_endpoints_are_those_agents_that_run(fleet: DemoFleet) -> None:
+    folder = fleet.root / "endpoints"
+    folder.mkdir()
+    text = fleet.config.read_text()
+    edge = f"  edge: {{kind: envoy, folder: {folder}, node: demo-3, backends: {{counter: work}}}}\n"
+    fleet.config.write_text(text + edge)
+    try:
+        fleet.ok("routers", "reconcile")
+        fleet.ok("agents", "stop", "counter-1")
+        written = json.loads((folder / "work.json").read_bytes())["resources"][0]["endpoints"]
+        ports = {
+            endpoint["endpoint"]["address"]["socket_address"]["port_value"]
+            for endpoint in written[0]["lb_endpoints"]
+        }
+        assert ports == {members(fleet)[agent]["port"] for agent in ("counter-0", "counter-2")}
+        fleet.ok("agents", "start", "counter-1")
+        assert fleet.run("routers", "status").code == 0
+    finally:
+        fleet.config.write_text(text)
 
 
 def test_routers_are_listed_as_configured(fleet: DemoFleet, proxy: RunningHAProxy) -> None:
