@@ -40,6 +40,7 @@ agents:
     checkpoint: {{http: {{path: /checkpoint}}}}
     activate: {{http: {{path: /activate}}}}
     migrate: {{standby: {{http: {{path: /prepared}}}}}}
+    rollout: {{max_unavailable: 4}}
 routers:
   lb: {{kind: haproxy, socket: {socket}, backends: {{counter: {backend}}}, check: 200ms}}
 """
@@ -124,7 +125,10 @@ class Stage:
 
 
 @contextmanager
-def stage(hosts: Hosts, folder: Path, *, replicas: int = 1) -> Iterator[Stage]:
+def stage(
+    hosts: Hosts, folder: Path, *, replicas: int = 1, on: str | None = None
+) -> Iterator[Stage]:
+    """`on`: the host on which all agents start."""
     proxy = RunningHAProxy(folder)
     proxy.start()
     try:
@@ -132,7 +136,7 @@ def stage(hosts: Hosts, folder: Path, *, replicas: int = 1) -> Iterator[Stage]:
             python=hosts.python, replicas=replicas, socket=proxy.socket, backend=BACKEND
         )
         config = hosts.write_config(folder / "phoenixctl.yaml", agents=agents)
-        phoenixctl(config, "agents", "start")
+        phoenixctl(config, "agents", "start", *(("--on", on) if on else ()), "--yes")
         yield Stage(hosts, config, proxy)
     finally:
         proxy.stop()

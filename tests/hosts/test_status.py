@@ -29,7 +29,7 @@ agents:
 """
 
 
-def phoenixctl(config: Path, *words: str, expect: int = 0) -> str:
+def phoenixctl(config: Path, *words: str, expect: int = 0, within_seconds: float = 60.0) -> str:
     """The command's standard output; its exit code has to be `expect`."""
     home = config.parent
     done = subprocess.run(
@@ -37,7 +37,7 @@ def phoenixctl(config: Path, *words: str, expect: int = 0) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=within_seconds,
         check=False,
         env={"PATH": os.environ["PATH"], "HOME": str(home), "XDG_STATE_HOME": str(home / "state")},
     )
