@@ -11,7 +11,7 @@ from phoenixctl.model.errors import ExitCode
 from phoenixctl.model.outcome import gravest
 from phoenixctl.remote.renew import Renewal
 from phoenixctl.render.renewals import renewal_document, renewal_rows, renewal_words
-from phoenixctl.workflows.leases import renew
+from phoenixctl.workflows.leases import renew, would_renew
 
 if TYPE_CHECKING:
     from phoenixctl.cli.compose import Parts
@@ -22,11 +22,13 @@ _LEAST_SECONDS: Final = 1.0
 _ROUNDS: Final = 3.0  # in a lease: one or two may be lost
 
 
-async def renew_once(run: Run, parts: Parts, names: Sequence[str]) -> ExitCode:
+async def renew_once(
+    run: Run, parts: Parts, names: Sequence[str], *, dry_run: bool = False
+) -> ExitCode:
     """One round. Every permission that was not renewed is named."""
     from phoenixctl.render.tables import table
 
-    found = await _round(parts, names)
+    found = await _round(parts, names, dry_run=dry_run)
     run.emit(
         "renewals",
         lambda: {"fleet": parts.fleet.name, "agents": [renewal_document(one) for one in found]},
@@ -49,9 +51,13 @@ async def renew_again_and_again(run: Run, parts: Parts, names: Sequence[str]) ->
         await asyncio.sleep(_pause(parts))
 
 
-async def _round(parts: Parts, names: Sequence[str]) -> tuple[Renewal, ...]:
+async def _round(
+    parts: Parts, names: Sequence[str], *, dry_run: bool = False
+) -> tuple[Renewal, ...]:
     only = {agent.id for agent in choose_agents(parts.fleet, names)} if names else None
     await parts.know_recorded_nodes()
+    if dry_run:
+        return would_renew(parts.fleet, await parts.records.read(), only)
     return await renew(parts.fleet, parts.reach, parts.records, only)
 
 

@@ -42,12 +42,12 @@ def plan_start(
     """
     copies, digests = Copies(snapshot), Digests()
     silent = silent_nodes(snapshot, fleet, assume_dead, fenced)
-    lapsed: set[AgentId] = set()
+    lapsed = {agent.id for agent in agents if leases.over(agent.id)}
     unchanged: list[str] = []
     warnings: list[str] = []
     starting: list[Agent] = []
     going: list[Step] = []
-    hidden: dict[tuple[NodeName, ...], list[AgentId]] = {}
+    hidden: dict[tuple[NodeName, ...], list[Agent]] = {}
     for agent in agents:
         alive, digest = copies.alive(agent.id), digests.of(agent.spec)
         if len(alive) == 1 and alive[0].state is AgentState.STOPPING:
@@ -56,24 +56,29 @@ def plan_start(
         elif alive:
             unchanged.append(f"{agent.id} runs on {' and '.join(a.node for a in alive)}")
             warnings.extend(_warnings_about(agent, alive, digest))
-        elif (where := silent.may_hold(agent.spec)) and agent.spec.singleton:
-            if leases.over(agent.id):
-                lapsed.add(agent.id)
-                starting.append(agent)
-            else:
-                warnings.append(unproven(agent, where, leases))
-        elif where:
-            hidden.setdefault(where, []).append(agent.id)
-        else:
+        elif not (where := silent.may_hold(agent.spec)) or agent.id in lapsed:
             starting.append(agent)
+        else:
+            hidden.setdefault(where, []).append(agent)
     placement = _placed(starting, fleet, snapshot, copies, on)
     gone = _giving_way(placement, copies)
     starting += [agent for agent in fleet.instances() if agent.id in gone]
     started = (s for a in starting for s in _starts(a, placement, copies, digests, gone))
     found = [*going, *gone.values(), *(relying_on_lease(step, lapsed) for step in started)]
-    warnings.extend(left_alone(nodes, ids) for nodes, ids in hidden.items())
+    warnings.extend(_left_alone(hidden, leases))
     warnings.extend(unplaced(placement, on))
     return Plan("start agents", tuple(found), tuple(unchanged), tuple(warnings))
+
+
+def _left_alone(
+    hidden: Mapping[tuple[NodeName, ...], Sequence[Agent]], leases: Leases
+) -> Iterable[str]:
+    """Those that may run on nodes that do not answer; of singletons, what would prove otherwise."""
+    for nodes, agents in hidden.items():
+        yield from (unproven(agent, nodes, leases) for agent in agents if agent.spec.singleton)
+        ordinary = [agent.id for agent in agents if not agent.spec.singleton]
+        if ordinary:
+            yield left_alone(nodes, ordinary)
 
 
 def _placed(

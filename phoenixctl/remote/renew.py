@@ -41,9 +41,10 @@ class Renewed(StrEnum):
     BUSY = "busy"  # another change to it is under way
     REBOOTED = "rebooted"  # between both questions
     FAILED = "failed"
+    PLANNED = "planned"  # a dry run asked nobody
 
 
-_GOOD: Final = frozenset({Renewed.RENEWED, Renewed.STARTED, Renewed.BUSY})
+_GOOD: Final = frozenset({Renewed.RENEWED, Renewed.STARTED, Renewed.BUSY, Renewed.PLANNED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ _WORDS: Final = {
     Renewed.FENCED: "not renewed: it is fenced at epoch {detail} there; see: phoenixctl plan",
     Renewed.BUSY: "left to the change to it that is under way",
     Renewed.REBOOTED: "not renewed: its node was restarted just now; once more",
+    Renewed.PLANNED: "would be renewed",
     Renewed.FAILED: "not renewed: {detail}",
 }
 

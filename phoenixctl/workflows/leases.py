@@ -112,6 +112,15 @@ async def renew(
     return tuple(sorted(found, key=lambda one: one.agent))
 
 
+def would_renew(
+    fleet: Fleet, state: State, only: Collection[AgentId] | None = None
+) -> tuple[Renewal, ...]:
+    """Whose permissions `renew` would renew, and where; nobody is asked."""
+    asked = _singletons(fleet, state, only)
+    found = [Renewal(r.id, r.node, r.epoch, Renewed.PLANNED) for r, _ in asked.values()]
+    return tuple(sorted(found, key=lambda one: one.agent))
+
+
 _Asked = Mapping[AgentId, tuple[AgentRecord, AgentSpec]]
 
 

@@ -12,7 +12,8 @@ from phoenixctl.cli.app import COMMANDS
 
 MUTATING = {
     "nodes cordon", "nodes uncordon", "nodes drain", "agents start", "agents stop",
-    "agents restart", "agents checkpoint", "exec", "cp", "apply", "scale", "rollback", "refresh",
+    "agents restart", "agents checkpoint", "agents renew", "exec", "cp", "apply", "scale",
+    "rollback", "refresh",
     "state restore", "nodes protect", "nodes unprotect", "nodes reboot", "rebalance",
     "routers reconcile", "playbook run",
 }  # fmt: skip

@@ -22,6 +22,10 @@ def test_singletons_are_renewed_where_they_are_recorded_and_an_old_epoch_is_refu
         [permit] = fleet.home("demo-2").glob("**/agents/one-0/permit")
         epoch, boot_id, end = permit.read_text().split()
         permit.write_text(f"{epoch} {boot_id} {int(end) - 500}\n")
+        before = permit.read_text()
+        dry = fleet.ok(*words, "renew", "--dry-run", "-o", "json").json
+        assert [(a["agent"], a["outcome"]) for a in dry["agents"]] == [("one-0", "planned")]
+        assert permit.read_text() == before
         renewed = fleet.ok(*words, "renew", "--once", "-o", "json").json
         assert renewed["schema"] == "phoenixctl.renewals/1"
         assert [(a["agent"], a["node"], a["outcome"]) for a in renewed["agents"]] == [

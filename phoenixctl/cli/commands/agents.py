@@ -209,11 +209,12 @@ def renew(
     *,
     agents: Names = None,
     once: Annotated[bool, typer.Option("--once", help="One round, and its result.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show whose, and renew none.")] = False,
 ) -> ExitCode:
     from phoenixctl.cli.renewing import renew_again_and_again, renew_once
 
-    if once:
-        return run.within(lambda parts: renew_once(run, parts, agents or []))
+    if once or dry_run:
+        return run.within(lambda parts: renew_once(run, parts, agents or [], dry_run=dry_run))
     return run.within(lambda parts: renew_again_and_again(run, parts, agents or []))
 
 
