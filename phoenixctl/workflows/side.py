@@ -35,6 +35,7 @@ from phoenixctl.remote.fence import (
 from phoenixctl.workflows.agents import MARGIN_SECONDS
 from phoenixctl.workflows.health import become_ready
 from phoenixctl.workflows.hooks import call, passes
+from phoenixctl.workflows.leases import permitting
 from phoenixctl.workflows.specs import without_secrets
 from phoenixctl.workflows.work import Work
 
@@ -66,7 +67,8 @@ class Side:
 
     async def promote(self, epoch: int) -> Standing:
         """The standby of this epoch is the active copy from now on."""
-        return parse_promote(await self._asked(promote_command, epoch=epoch))
+        async with permitting(self.work.means.records, self.agent.id, self.agent.spec):
+            return parse_promote(await self._asked(promote_command, epoch=epoch))
 
     async def start(
         self, epoch: int, *, role: str = _ACTIVE, restore_from: str | None = None
@@ -89,7 +91,8 @@ class Side:
             return parse_start(await session.run(command, timeout_seconds=MARGIN_SECONDS))
 
         try:
-            return await self.on(job)
+            async with permitting(self.work.means.records, self.agent.id, spec):
+                return await self.on(job)
         except CommandFailed as error:
             raise CommandFailed(without_secrets(error.what, secrets), hint=error.hint) from None
 
