@@ -16,6 +16,13 @@ def where(fleet: DemoFleet, agent: str) -> list[tuple[str, str]]:
     return [(a["node"], a["state"]) for a in found]
 
 
+def counted(fleet: DemoFleet, agent: str) -> int:
+    """The count in an agent's state, where it runs."""
+    [node] = [node for node, state in where(fleet, agent) if state == "running"]
+    [file] = fleet.home(node).glob(f".phoenixctl/*/agents/{agent}/state/counter")
+    return int(file.read_text().splitlines()[-1].split()[0])
+
+
 def test_agents_stop_and_start_and_doing_it_again_changes_nothing(fleet: DemoFleet) -> None:
     stopped = fleet.ok("agents", "stop", "counter-0", "-o", "json").json
     assert [(s["agent"], s["outcome"]) for s in stopped["steps"]] == [("counter-0", "ok")]
@@ -61,19 +68,24 @@ def test_what_disrupts_is_refused_when_nobody_said_yes_and_nobody_can_be_asked(
     assert done.code == 8
     assert "nobody can be asked" in done.err
     assert "--dry-run, then add --yes" in done.err
-    done = fleet.run("nodes", "drain", "demo-1", "-o", "json")
+    done = fleet.run("nodes", "drain", "demo-1", "--stop", "all", "-o", "json")
     assert (done.code, done.json["error"]["kind"]) == (8, "refused")
     assert where(fleet, "counter-0") == [("demo-1", "running")]
 
 
-def test_a_drained_node_keeps_its_cordon_and_its_agents_go_elsewhere(fleet: DemoFleet) -> None:
+def test_a_drained_node_keeps_its_cordon_and_its_agents_go_elsewhere_with_their_state(
+    fleet: DemoFleet,
+) -> None:
     try:
+        sent = fleet.ok("demo", "load", "--agent", "counter-0", "--seconds", "0.2", "-o", "json")
+        before = counted(fleet, "counter-0")
+        assert before >= sent.json["acknowledged"] > 0
         done = fleet.ok("nodes", "drain", "demo-1", "--yes", "-o", "json").json
         assert [(s["action"], s["node"], s["outcome"]) for s in done["steps"]] == [
-            ("cordon node", "demo-1", "ok"), ("drain agent", "demo-1", "ok"),
-            ("start agent", "demo-2", "ok"),
+            ("cordon node", "demo-1", "ok"), ("migrate agent", "demo-2", "ok"),
         ]  # fmt: skip
-        assert re.match(r"drained in .*, exited in .*, nothing left", done["steps"][1]["detail"])
+        assert re.match(r"live, down for .* copied in \d+ rounds", done["steps"][1]["detail"])
+        assert counted(fleet, "counter-0") == before
         assert fleet.ok("status").rows("NODE")["demo-1"][0] == "cordoned"
         assert sorted(where(fleet, "counter-0")) == [("demo-1", "stopped"), ("demo-2", "running")]
     finally:

@@ -40,7 +40,7 @@ def test_it_is_read_before_anything_moves(fleet: DemoFleet) -> None:
     curve = fleet.ok("rebalance", "--curve", "-o", "json")
     assert curve.json["schema"] == "phoenixctl.rebalance/1"
     assert curve.json["objective"]["before"] > curve.json["objective"]["after"]
-    assert "each agent of counter is down for a moment" in curve.err
+    assert "each agent of counter migrates live" in curve.err
     refused = fleet.run("rebalance")
     assert refused.code == 8
     assert "--yes" in refused.err
