@@ -1,14 +1,17 @@
-"""Where routers reach the agents of a node: in numbers, for they take nothing else."""
+"""Where routers reach agents: in numbers, for they take nothing else."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 from ipaddress import ip_address
 
 from phoenixctl.model.errors import CommandFailed
 from phoenixctl.model.fleet import Fleet
 from phoenixctl.model.names import NodeName
+from phoenixctl.model.snapshot import AgentState, Snapshot
+from phoenixctl.planning.routing import Spot, Spots
 
 
 class Addresses:
@@ -34,6 +37,28 @@ class Addresses:
                 hint=f"give node {name} an `agent_address`",
             )
         return found
+
+    async def spots(self, snapshot: Snapshot, specs: Collection[str]) -> Spots:
+        """Where the agents of these specs are. One that starts, or is not ready just now, or is
+        about to be replaced, stays what it is."""
+        serve: list[Spot] = []
+        unsure: list[Spot] = []
+        for seen in snapshot.agents():
+            if seen.spec_name not in specs or seen.port is None or seen.role != "active":
+                continue
+            kind = None
+            if seen.state is AgentState.RUNNING and seen.ready is not False and not seen.held:
+                kind = serve
+            elif seen.state in (AgentState.RUNNING, AgentState.STARTING, AgentState.UNKNOWN):
+                kind = unsure
+            if kind is not None:
+                address = await self.of(seen.node)
+                kind.append(Spot(seen.id, seen.epoch, address, seen.port))
+        dark = set()
+        for node in snapshot.unobserved():
+            with suppress(CommandFailed):
+                dark.add(await self.of(node.name))
+        return Spots(tuple(serve), tuple(unsure), frozenset(dark))
 
 
 async def _resolved(address: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -21,11 +21,10 @@ from phoenixctl.model.routing import (
     RouterStatus,
     SeenMember,
 )
-from phoenixctl.model.snapshot import AgentState, Snapshot
+from phoenixctl.model.snapshot import Snapshot
 from phoenixctl.model.units import format_duration
 from phoenixctl.planning.routing import (
     Spot,
-    Spots,
     agent_of,
     own,
     wanted_members,
@@ -206,7 +205,7 @@ class Traffic:
         snapshot has them."""
         settings = self._router(router).settings
         specs = _specs(settings, backend)
-        return wanted_members(seen, await self._spots(snapshot, specs), specs, settings)
+        return wanted_members(seen, await self._addresses.spots(snapshot, specs), specs, settings)
 
     async def reconcile(self, router: str, backend: str, snapshot: Snapshot) -> Reconciled:
         """Make a backend's members those that it should have."""
@@ -236,28 +235,6 @@ class Traffic:
         except PhoenixError as error:
             return BackendStatus(name, specs, error=error)
         return BackendStatus(name, specs, seen, wanted)
-
-    async def _spots(self, snapshot: Snapshot, specs: Collection[str]) -> Spots:
-        """Where the agents of these specs are. One that starts, or is not ready just now, or is
-        about to be replaced, stays what it is."""
-        serve: list[Spot] = []
-        unsure: list[Spot] = []
-        for seen in snapshot.agents():
-            if seen.spec_name not in specs or seen.port is None or seen.role != "active":
-                continue
-            kind = None
-            if seen.state is AgentState.RUNNING and seen.ready is not False and not seen.held:
-                kind = serve
-            elif seen.state in (AgentState.RUNNING, AgentState.STARTING, AgentState.UNKNOWN):
-                kind = unsure
-            if kind is not None:
-                address = await self._addresses.of(seen.node)
-                kind.append(Spot(seen.id, seen.epoch, address, seen.port))
-        dark = set()
-        for node in snapshot.unobserved():
-            with suppress(CommandFailed):
-                dark.add(await self._addresses.of(node.name))
-        return Spots(tuple(serve), tuple(unsure), frozenset(dark))
 
     def _router(self, name: str) -> Router:
         found = self._routers.get(name)
