@@ -152,6 +152,19 @@ async def test_a_leased_singleton_that_crashes_comes_back_within_its_lease(place
     assert units == b""
 
 
+async def test_an_agent_of_another_user_is_guarded_too(place: Place) -> None:
+    if place.kind != "systemd":
+        pytest.skip("another user needs systemd")
+    agent = shell_agent("other", SLEEPER, user="nobody", singleton=True, lease_seconds=600.0)
+    started = await place.start(agent)
+    place.look("kill", "-KILL", str(started.pid))
+    seen = await place.agent_when(agent, lambda a: a.pid not in (None, started.pid))
+    await fence(place, agent, place.epoch + 1)
+    place.look("kill", "-KILL", str(seen.pid))
+    seen = await place.agent_when(agent, lambda a: a.state is AgentState.STOPPED)
+    assert seen.held.startswith("fenced")
+
+
 async def test_after_a_reboot_a_singleton_waits_for_permission(place: Place) -> None:
     if place.kind != "systemd" or place.host is None:
         pytest.skip("only systemd starts agents when the node boots")
