@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from secrets import token_hex
 
-from phoenixctl.model.errors import CommandFailed
+from phoenixctl.model.errors import CommandFailed, PhoenixError
 from phoenixctl.model.moving import Way
 from phoenixctl.model.names import NodeName
 from phoenixctl.ports.reach import Session
@@ -61,13 +62,18 @@ class HandOver:
             begin = begin_command(agent.id, node, fleet, token=token, limit_seconds=_LIMIT_SECONDS)
             if parse_begin(await session.run(begin)).busy:
                 raise CommandFailed(f"another run makes a checkpoint of {agent.id}")
-            if hook is not None:
-                await side.say(hook)
-            take = take_command(
-                agent.id, node, fleet, token=token, epoch=epoch, at=at,
-                keep=_KEEP if policy is None else policy.keep,
-            )  # fmt: skip
-            return parse_take(await session.run(take, timeout_seconds=READING_SECONDS))
+            try:
+                if hook is not None:
+                    await side.say(hook)
+                take = take_command(
+                    agent.id, node, fleet, token=token, epoch=epoch, at=at,
+                    keep=_KEEP if policy is None else policy.keep,
+                )  # fmt: skip
+                return parse_take(await session.run(take, timeout_seconds=READING_SECONDS))
+            except BaseException:
+                with suppress(PhoenixError):
+                    await self._done(token)
+                raise
 
         taken = await side.on(job)
         return Held(CheckpointId(epoch, at, taken.checksum), taken, token)
@@ -86,12 +92,15 @@ class HandOver:
             age_seconds=lambda: clock.monotonic() - made,
         )
 
-        async def job(session: Session) -> None:
-            node = fleet.nodes[session.node]
-            await session.run(done_command(agent, node, fleet.name, token=held.token))
-
-        await side.on(job)
+        await self._done(held.token)
         return int(held.taken.content.size)
+
+    async def tidy(self, held: Held) -> None:
+        """Only agents that have checkpoints for their fail-over keep them for longer."""
+        side = self.side
+        if side.agent.spec.checkpoints is None:
+            keeping = Keeping(side.work.fleet, side.work.means.reach, side.work.means.clock)
+            await keeping.drop(side.agent.id, side.name, str(held.id))
 
     async def lay(self, held: Held, epoch: int) -> str:
         """Lay what was carried here ready for a start with this epoch; where it lies."""
@@ -120,17 +129,26 @@ class HandOver:
         side = self.side
         node, fleet = side.work.fleet.nodes[side.name], side.work.fleet.name
         if way is Way.CHECKPOINT:
-            if path is None:
-                path = await self._pending()
-            if path is not None and side.agent.spec.restore is not None:
-                await side.say(side.agent.spec.restore)
+            path = path or await self._pending()
         await side.ready()
         if path is None:
             return
+        if side.agent.spec.restore is not None:
+            await side.say(side.agent.spec.restore)
         command = confirm_command(side.agent.id, node, fleet, path)
 
         async def job(session: Session) -> None:
             parse_confirm(await session.run(command))
+
+        await side.on(job)
+
+    async def _done(self, token: str) -> None:
+        """What was kept apart here is not needed any more."""
+        side = self.side
+        node, fleet = side.work.fleet.nodes[side.name], side.work.fleet.name
+
+        async def job(session: Session) -> None:
+            await session.run(done_command(side.agent.id, node, fleet, token=token))
 
         await side.on(job)
 

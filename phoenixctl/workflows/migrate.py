@@ -171,6 +171,8 @@ class _Migration:
         await self.target.start(self.epoch, restore_from=path)
         await HandOver(self.target).confirm(self.way, path)
         await self._switch()
+        with suppress(PhoenixError):
+            await HandOver(self.target).tidy(checkpoint)
 
     async def _cold(self) -> None:
         copy = self._copy()

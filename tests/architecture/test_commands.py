@@ -15,7 +15,7 @@ MUTATING = {
     "agents restart", "agents checkpoint", "agents renew", "exec", "cp", "apply", "scale",
     "rollback", "refresh",
     "state restore", "nodes protect", "nodes unprotect", "nodes reboot", "rebalance",
-    "routers reconcile", "playbook run",
+    "routers reconcile", "playbook run", "migrate",
 }  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def test_the_tree_is_the_one_that_operators_know() -> None:
         "agents logs", "config check", "config show", "config schema", "demo up", "demo down",
         "demo load", "demo slow", "demo run", "plan", "show", "history ls", "history show",
         "lock ls", "lock break", "state show", "state pull", "state doctor", "explain", "place",
-        "routers ls", "routers status",
+        "routers ls", "routers status", "agents migrations",
         "placement stats", "playbook ls", "playbook show", "playbook schema", "playbook plan",
     }  # fmt: skip
 

@@ -35,7 +35,9 @@ Strategy = Annotated[
 ]
 
 
-@command(app, "migrate", help="Bring agents to another node with their state.")
+@command(
+    app, "migrate", help="Bring agents to another node with their state, also while they serve."
+)
 def migrate(
     run: Run,
     *,
