@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -138,17 +138,16 @@ class Traffic:
         return f"out of traffic in {took}" if out else ""
 
     async def hold(self, agent: AgentId, node: NodeName, *, port: int | None = None) -> bool:
-        """Let requests for an agent wait, until `switch` or `release`; whether every router does.
-
-        One that cannot sends them to others meanwhile, if there are others.
+        """Let nothing new go to an agent, until `switch` or `release`: others take it or, where
+        nobody else serves, requests wait. False where a router can do neither.
         """
-        copy, waits = _Copy(agent, node, port), True
+        copy, spared = _Copy(agent, node, port), True
         for backend in self._backends(copy.spec):
             async with self._alone(backend) as seen:
                 for one in await self._own(seen, copy):
                     if one.member.state is MemberState.READY:
-                        waits = await self._held(backend, one.member.name) and waits
-        return waits
+                        spared = await self._spared(backend, one.member.name) and spared
+        return spared
 
     async def idle(
         self, agent: AgentId, node: NodeName, within_seconds: float, *, port: int | None = None
@@ -324,12 +323,14 @@ class Traffic:
             await asyncio.sleep(min(_UNSEEN_SECONDS, left))
         return idle
 
-    async def _held(self, backend: _Backend, name: str) -> bool:
-        if await backend.router.hold(backend.name, name):
-            return True
-        with suppress(Refused):
+    async def _spared(self, backend: _Backend, name: str) -> bool:
+        # A request that waits for one of several is tried again at once, and fails when HAProxy
+        # comes to one that waits as well.
+        try:
             await backend.router.set_state(backend.name, name, MemberState.DRAIN)
-        return False
+        except Refused:
+            return await backend.router.hold(backend.name, name)
+        return True
 
     async def _let_go(
         self, backend: _Backend, seen: Sequence[SeenMember], one: SeenMember, copy: _Copy

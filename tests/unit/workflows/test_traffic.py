@@ -136,14 +136,12 @@ async def test_a_silent_router_keeps_no_other_one_from_it() -> None:
 
 
 async def test_requests_wait_and_go_to_the_successor_under_the_same_name() -> None:
-    router = FakeRouter().has(at_a("work-0.1", weight=40), at_a("work-1.1", 81))
+    router = FakeRouter().has(at_a("work-0.1", weight=40))
     traffic = of(router)
     assert await traffic.hold(WORK, A) is True
     assert await traffic.hold(WORK, A) is True
     assert await traffic.idle(WORK, A, 0) is True
     assert router.is_told() == ["hold work-0.1"]
-    await traffic.admit(agent(1), A, 2)  # while others wait
-    assert router.is_told() == []
     await traffic.switch(agent(), A, B, 2)
     await traffic.switch(agent(), A, B, 2)
     assert router.told == ["~ work-0.1 10.0.0.2:80 100"]
@@ -160,10 +158,11 @@ async def test_a_switch_that_is_given_up_lets_requests_go_back(port: int | None)
     assert router.told == ["hold work-0.1", "~ work-0.1 10.0.0.1:80 100"]
 
 
-async def test_where_requests_cannot_wait_others_serve_them() -> None:
-    router = FakeRouter(holds=False, idle=None).has(at_a(), at_a("work-1.1", 81))
+@pytest.mark.parametrize("holds", [True, False])
+async def test_requests_do_not_wait_where_others_serve_them(holds: bool) -> None:
+    router = FakeRouter(holds=holds, idle=None).has(at_a(), at_a("work-1.1", 81))
     traffic = of(router)
-    assert await traffic.hold(WORK, A) is False
+    assert await traffic.hold(WORK, A) is True
     assert router.is_told() == ["drain work-0.1"]
     assert await traffic.idle(WORK, A, 0) is None
     await traffic.switch(agent(), A, B, 2)
