@@ -110,11 +110,12 @@ async def test_a_switch_that_is_given_up_loses_no_request(proxy: RunningHAProxy)
     assert failed(answers) == {}
 
 
+@pytest.mark.parametrize("goes_to", [A, B])
 async def test_requests_for_the_only_one_wait_while_it_is_started_anew(
-    proxy: RunningHAProxy,
+    proxy: RunningHAProxy, goes_to: NodeName
 ) -> None:
     place = Place(proxy)
-    traffic = place.traffic
+    traffic, then = place.traffic, place.a if goes_to == A else place.b
     async with AsyncExitStack() as first, AsyncExitStack() as second:
         await first.enter_async_context(serving(place.a))
         await traffic.admit(place.agent, A, 1)
@@ -124,10 +125,12 @@ async def test_requests_for_the_only_one_wait_while_it_is_started_anew(
             assert left.startswith("out of traffic")
             assert place.a.in_hand == 0
             await first.aclose()
-            await second.enter_async_context(serving(place.a))
-            await traffic.admit(place.agent, A, 2)
-            await answered("a", answers)
+            await second.enter_async_context(serving(then))
+            await traffic.admit(place.agent, goes_to, 2, only=True)
+            await answered(then.name, answers)
+        (seen,) = await place.router.members(BACKEND)
     assert failed(answers) == {}
+    assert (seen.member.name, seen.member.address) == ("work-0.1", then.address)
 
 
 async def test_the_only_one_can_be_taken_away_for_good(proxy: RunningHAProxy) -> None:
