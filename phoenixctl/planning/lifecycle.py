@@ -120,11 +120,12 @@ def plan_stop(wanted: Sequence[AgentId], snapshot: Snapshot, *, purge: bool = Fa
         elif not copies.of(agent):
             unchanged.append(f"{agent} is on no node")
         for seen in copies.of(agent):
-            if seen.state is AgentState.STOPPED and not purge:
+            if seen.state is AgentState.STOPPED and not purge and not seen.held:
                 unchanged.append(f"{agent} is stopped on {seen.node}")
             else:
                 risk = Risk.DESTRUCTIVE if purge else Risk.DISRUPTIVE
-                why = f"it is {seen.state}" + (", and its state is removed" if purge else "")
+                how = f"held back ({seen.held})" if seen.held else seen.state
+                why = f"it is {how}" + (", and its state is removed" if purge else "")
                 found.append(steps.end(Action.STOP, seen, why, risk=risk))
     return Plan("stop agents", tuple(found), tuple(unchanged), tuple(warnings))
 

@@ -13,7 +13,7 @@ from phoenixctl.model.plan import Plan
 from phoenixctl.model.snapshot import AgentState
 from phoenixctl.planning.drain import plan_drain
 from phoenixctl.planning.fingerprint import stale, with_fingerprints
-from phoenixctl.planning.lifecycle import plan_start
+from phoenixctl.planning.lifecycle import plan_start, plan_stop
 from phoenixctl.planning.proof import Leases
 from phoenixctl.remote.lease import WAITS
 from tests.builders import agent, fleet, instances, node, seen, silent, snapshot, spec
@@ -158,3 +158,10 @@ def test_a_drain_ends_a_standby() -> None:
     plan = plan_drain([NodeName("b")], HOSTS, ON_B, looked, {})
     assert "drain agent one-0@b" in keys(plan)
     assert not any(key.startswith("start") for key in keys(plan))
+
+
+def test_one_that_is_held_back_can_be_stopped_for_good() -> None:
+    held = agent("one-0", AgentState.STOPPED, of=ONE, held="fenced at epoch 4")
+    plan = plan_stop([AgentId("one-0")], snapshot(seen("a", held)))
+    assert keys(plan) == ["stop agent one-0@a"]
+    assert plan.steps[0].reason == "it is held back (fenced at epoch 4)"
