@@ -270,7 +270,7 @@ class _Migration:
     async def _take_back(self, error: PhoenixError) -> None:
         """End what there is on the target, with proof, and let the source go on; then tell why."""
         try:
-            await self.target.stop(purge=True)
+            await self._end_target()
         except _SILENT as silent:
             if _STARTING in self.phases:
                 raise OutcomeUnknown(
@@ -291,6 +291,15 @@ class _Migration:
         self._history(f"taken back: {error.what}")
         told = f"taken back, {self.agent.id} {how} on {self.source.name}: {error.what}"
         raise CommandFailed(told, hint=error.hint) from error
+
+    async def _end_target(self) -> None:
+        """Nothing of this migration stays there; a copy of another start is none of it."""
+        standing = await self.target.standing()
+        if standing.pid is not None and standing.epoch != self.epoch:
+            return
+        await self.target.stop()  # it waits for a start that is still under way there
+        if (await self.target.standing()).epoch in (None, self.epoch):
+            await self.target.stop(purge=True)
 
     async def _resume(self) -> str:
         """Let the source take work again; started anew if it has ended meanwhile."""
