@@ -94,7 +94,8 @@ def violations(board: Board, agents: Sequence[Agent]) -> Iterator[Violation]:
         for number in tuple(resident.nodes) if resident is not None else ():
             node = board.names[number]
             board.withdraw(agent.id, node)
-            found = board.rejections(agent, number)
+            let_in = board.open_to(agent, slice(number, number + 1))[0]
+            found = () if let_in else board.rejections(agent, number)
             board.promise(agent, node)
             yield from (Violation(agent.id, r) for r in found if r.constraint not in _PASSING)
 

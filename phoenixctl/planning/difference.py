@@ -9,6 +9,7 @@ from phoenixctl.model.fleet import Agent, Fleet, Guards, Pool
 from phoenixctl.model.plan import Basis, Breach, Drift, Plan, Step
 from phoenixctl.model.snapshot import NodeObservation, NodeUnobserved, Snapshot
 from phoenixctl.model.state import State
+from phoenixctl.planning.addresses import about
 from phoenixctl.planning.agents import draft_agents, keep_nodes
 from phoenixctl.planning.copies import Copies, Hidden
 from phoenixctl.planning.cost import cost_of
@@ -35,6 +36,7 @@ from phoenixctl.planning.proof import NO_LEASES, Leases, relying_on_lease
 from phoenixctl.planning.rollout import Group, roll
 from phoenixctl.planning.scope import Scope, check_names, narrow
 from phoenixctl.planning.seating import Seating
+from phoenixctl.planning.strays import notes_about_strays
 
 __all__ = ["Scope", "plan_changes"]
 
@@ -78,7 +80,7 @@ def plan_changes(
         warnings=tuple(
             dict.fromkeys(text for text, about in draft.warnings if scope.concerns(about))
         ),
-        notes=tuple(dict.fromkeys(draft.notes)),
+        notes=tuple(dict.fromkeys((*draft.notes, *_strays(view, scope, steps)))),
         drift=_drift(view, scope),
         breaches=(
             *(breach for about, breach in fates.breaches if scope.concerns(about)),
@@ -130,6 +132,15 @@ def _drift(view: _View, scope: Scope) -> tuple[Drift, ...]:
         view.state, view.snapshot, view.members, view.copies, view.orphans,
         hint="" if scope.reap else hint,
     )  # fmt: skip
+
+
+def _strays(view: _View, scope: Scope, steps: Sequence[Step]) -> list[str]:
+    """Of the agents that the plan is about."""
+    if scope.destroy:
+        return []
+    return notes_about_strays(
+        view.fleet, view.snapshot, steps, lambda agent: scope.concerns(about(agent.id))
+    )
 
 
 def _draft_agents(
