@@ -62,9 +62,9 @@ keep_log_small() {
 keep_log_small &
 if [ -e "$dir/watch" ]; then sh "$dir/watch" "$dir" "$keeper" & fi
 
-# Whether the guard lets it start; without a permit it waits for one.
+# Whether the guard lets it start; without a permit it waits for one. Its folder may be gone.
 may_start() {
-    while [ ! -e "$dir/stopped" ]; do
+    while [ -e "$dir/guard" ] && [ ! -e "$dir/stopped" ]; do
         sh "$dir/guard" "$dir" 2> /dev/null
         case $? in 0) return 0 ;; 2) may=wait ;; *) may=no ;; esac
         note held "$keeper" "$keeper_start" 0 0 "$booted" "$restarts" "$status"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 from pathlib import Path
@@ -189,6 +190,14 @@ def test_a_supervisor_that_was_killed_is_told(machine):
     os.kill(keeper, signal.SIGKILL)
     eventually(lambda: machine.agent(ID).detail == "runs without its supervisor")
     assert machine.stop(ID).how == "exited"
+
+
+def test_a_supervisor_whose_folder_is_gone_ends(any_machine):
+    started = any_machine.start(shell_agent(SLEEPS))
+    keeper = int((any_machine.folder(ID) / "run").read_text().split()[1])
+    shutil.rmtree(any_machine.folder(ID))
+    os.kill(started.pid, signal.SIGKILL)
+    eventually(lambda: not is_there(keeper))
 
 
 def test_a_process_that_got_the_number_of_the_agent_is_left_alone(machine, tmp_path):
