@@ -39,10 +39,11 @@ class FakeRouter:
     told: list[str] = field(default_factory=list)
     error: PhoenixError | None = None
     cut_after: int | None = None
+    spec: str = SPEC
 
     @property
     def settings(self) -> RouterSettings:
-        backends = {SPEC: BACKEND}
+        backends = {self.spec: BACKEND}
         return RouterSettings(self.name, RouterKind.HAPROXY, "/s", backends, weight=self.weight)
 
     def has(self, *members: Member) -> FakeRouter:

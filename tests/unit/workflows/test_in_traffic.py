@@ -11,12 +11,14 @@ from phoenixctl.model.errors import CommandFailed, PhoenixError, Unreachable
 from phoenixctl.model.fleet import AgentSpec
 from phoenixctl.model.hooks import Drain, ExecHook, HttpHook, Readiness
 from phoenixctl.model.names import NodeName
-from phoenixctl.model.plan import Action, Plan
+from phoenixctl.model.plan import Action, Plan, Step
+from phoenixctl.model.playbook import EVERYWHERE
 from phoenixctl.model.routing import Member
 from phoenixctl.workflows.agents import Lifecycle
+from phoenixctl.workflows.apply import apply
 from phoenixctl.workflows.means import ORDINARY, Manner
 from tests.builders import agent, fleet, node, seen, snapshot, spec
-from tests.unit.workflows.fake_router import SPEC, FakeRouter
+from tests.unit.workflows.fake_router import BACKEND, SPEC, FakeRouter
 from tests.unit.workflows.fakes import FakeSession, completed
 from tests.unit.workflows.machine import Machine
 from tests.unit.workflows.running import Site, step, trail
@@ -151,3 +153,22 @@ async def test_who_does_not_wait_for_ready_lets_no_traffic_in() -> None:
     words = await told.do(Action.START, manner=Manner(wait_ready=False))
     assert words == "started in 0ms, not in traffic yet: phoenixctl routers reconcile"
     assert told.router.told == ["start"]
+
+
+async def test_a_step_sets_the_members_to_those_that_run_when_it_is_done() -> None:
+    of = spec("web", port=9000)
+    router = FakeRouter(spec="web").has(Member("web-7.1", "10.0.0.9", 80))
+    site = Site(
+        fleet(node("a", address="10.0.0.1"), agents=[of]),
+        {"a": Machine("a").with_agent("web-0", of, epoch=4)},
+        routers={"lb": router},
+    )
+    route = Step(Action.ROUTE, EVERYWHERE, None, "test", router=f"lb/{BACKEND}")
+    report = await apply(Plan("test", (route,)), site.means)
+    assert [(result.outcome, result.detail) for result in report.results] == [
+        ("ok", "has the members that it should have")
+    ]
+    assert list(router.seen) == ["web-0.4"]
+    gone = replace(route, router=f"gone/{BACKEND}")
+    report = await apply(Plan("test", (gone,)), site.means)
+    assert report.results[0].detail == "router gone is not in the configuration any more"
