@@ -103,7 +103,7 @@ class RunningHAProxy:
         self.start()
 
     def router(
-        self, door: Door | None = None, *, spec: str = "agent", **settings: float
+        self, door: Door | None = None, *, spec: str = "agent", **settings: float | None
     ) -> HAProxy:
         """What speaks to it; its one backend is that of the spec."""
         own = RouterSettings(

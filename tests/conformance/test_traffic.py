@@ -43,14 +43,14 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHAProxy]:
 class Place:
     """A copy of one agent on each of two nodes, at one port, and the traffic for it."""
 
-    def __init__(self, proxy: RunningHAProxy) -> None:
+    def __init__(self, proxy: RunningHAProxy, check: float | None = 0.05) -> None:
         self.port = free_port()
         self.a = Server("a", self.port, takes_seconds=0.02)
         self.b = Server("b", self.port, takes_seconds=0.02, address="127.0.0.2")
         kind = spec("work", port=self.port)
         nodes = node("a", address="127.0.0.1"), node("b", agent_address="127.0.0.2")
         self.agent = Agent(kind, 0)
-        self.router = proxy.router(spec="work", check_seconds=0.05)
+        self.router = proxy.router(spec="work", check_seconds=check)
         routers = {"lb": self.router}
         self.traffic = Traffic(fleet(*nodes, agents=[kind]), routers, RealClock())
 
@@ -80,8 +80,11 @@ async def test_an_agent_is_replaced_by_its_copy_on_another_node(proxy: RunningHA
     assert seen.member.name == "work-0.2"
 
 
-async def test_requests_wait_while_an_agent_goes_live_elsewhere(proxy: RunningHAProxy) -> None:
-    place = Place(proxy)
+@pytest.mark.parametrize("check", [0.05, None])
+async def test_requests_wait_while_an_agent_goes_live_elsewhere(
+    proxy: RunningHAProxy, check: float | None
+) -> None:
+    place = Place(proxy, check)
     traffic = place.traffic
     async with serving(place.a, place.b):
         await traffic.admit(place.agent, A, 1)
