@@ -7,16 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from phoenixctl.placement.solver.problem import Bools, Ints, Problem, Skew
-from phoenixctl.placement.solver.rules.table import (
-    Relocation,
-    in_layers,
-    tallied,
-    touched_by,
-    with_nowhere,
-)
+from phoenixctl.placement.solver.rules.table import Relocation, Tallied
 
 
-class SkewTable:
+class SkewTable(Tallied):
     """Counts, by rule, the agents in each domain and how many more than the fewest there may be.
 
     `lowest` marks the domains with the fewest, `steep` those that must not get one more, `edge`
@@ -25,15 +19,10 @@ class SkewTable:
     """
 
     def __init__(self, problem: Problem, partition: int, rules: Sequence[Skew], at: Ints) -> None:
-        self.domain = with_nowhere(problem.partitions[partition])
-        self._domain_of: list[int] = self.domain.tolist()
-        members = [tuple(sorted(set(rule.groups))) for rule in rules]
-        self._rules_of = touched_by(problem.groups, members)
-        self._layers = in_layers(self._rules_of, len(rules))
-        self._tally = tallied(problem.group, at, self.domain, members)
+        super().__init__(problem, partition, [rule.groups for rule in rules], at)
         self._counted = np.zeros(self._tally.shape, np.bool_)
-        for number, groups in enumerate(members):
-            usable = problem.eligible[problem.eligible_row[list(groups)]].any(axis=0)
+        for number, rule in enumerate(rules):
+            usable = problem.eligible[problem.eligible_row[list(rule.groups)]].any(axis=0)
             self._counted[number, problem.partitions[partition][usable]] = True
         self._at_most = [rule.at_most for rule in rules]
         self._allowed = np.array([self._above(number) for number in range(len(rules))])

@@ -7,17 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from phoenixctl.placement.solver.problem import NOWHERE, Bools, Ints, Problem, Spread
-from phoenixctl.placement.solver.rules.table import (
-    Relocation,
-    cells,
-    in_layers,
-    tallied,
-    touched_by,
-    with_nowhere,
-)
+from phoenixctl.placement.solver.rules.table import Relocation, Tallied, cells
 
 
-class SpreadTable:
+class SpreadTable(Tallied):
     """Counts the domains a rule reaches: those it is in, and one for each agent not placed yet.
 
     `tight` marks the domains (last: nowhere) from which an agent may only go to a new one. Both
@@ -25,13 +18,8 @@ class SpreadTable:
     """
 
     def __init__(self, problem: Problem, partition: int, rules: Sequence[Spread], at: Ints) -> None:
-        self.domain = with_nowhere(problem.partitions[partition])
-        self._domain_of: list[int] = self.domain.tolist()
+        super().__init__(problem, partition, [rule.groups for rule in rules], at)
         self._nowhere = self._domain_of[NOWHERE]
-        members = [tuple(sorted(set(rule.groups))) for rule in rules]
-        self._rules_of = touched_by(problem.groups, members)
-        self._layers = in_layers(self._rules_of, len(rules))
-        self._tally = tallied(problem.group, at, self.domain, members)
         self._counts = cells(self._tally)
         self.occupied, self.tight = np.zeros((2, len(rules) + 1, self._nowhere + 1), np.int32)
         self.occupied[:-1, :-1] = self._tally[:, :-1] > 0

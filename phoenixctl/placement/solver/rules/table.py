@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from phoenixctl.placement.solver.problem import Bools, Ints
+from phoenixctl.placement.solver.problem import Bools, Ints, Problem
 
 Counts: TypeAlias = NDArray[np.int32]
 Relocation: TypeAlias = tuple[int, int, int]
@@ -77,3 +77,21 @@ def tallied(group_of: Ints, at: Ints, domain: Ints, members: Sequence[Sequence[i
             if group < last:
                 np.add.at(tally[number], domains[bounds[group] : bounds[group + 1]], 1)
     return tally
+
+
+class Tallied:
+    """Rules that count the agents of their groups by domain.
+
+    `domain` is that of each node, and of nowhere. By rule, `_tally` has the counts; `_rules_of` and
+    `_layers` tell which rules a group has.
+    """
+
+    def __init__(
+        self, problem: Problem, partition: int, groups: Sequence[Sequence[int]], at: Ints
+    ) -> None:
+        members = [sorted(set(each)) for each in groups]
+        self.domain = with_nowhere(problem.partitions[partition])
+        self._domain_of: list[int] = self.domain.tolist()
+        self._rules_of = touched_by(problem.groups, members)
+        self._layers = in_layers(self._rules_of, len(members))
+        self._tally = tallied(problem.group, at, self.domain, members)
