@@ -98,7 +98,7 @@ def migrate(
         to,
         seen.id,
         why,
-        Risk.SAFE if way is Way.LIVE else Risk.DISRUPTIVE,
+        Risk.DISRUPTIVE,
         tuple(after),
         spec_digest=digest,
         changes=changed,

@@ -34,6 +34,7 @@ def nodes_document(fleet: Fleet, nodes: Sequence[Node]) -> Mapping[str, Any]:
                 "address": n.address,
                 "port": n.port,
                 "user": n.user,
+                "agent_address": n.agent_address,
                 "jump": n.jump,
                 "sudo": n.sudo,
                 "supervisor": n.supervisor.value,

@@ -151,11 +151,14 @@ class _Migration:
         await self.target.start(self.epoch, role=_STANDBY)
         await self.target.prepared(self.settings.standby)
         await self._rounds(copy)
+        before = (await self.source.standing()).pid
         async with self._pausing():
             await self._pause()
             await self._last_round(copy)
             await self._phase(_STARTING)
-            await self.source.fence(self.epoch)
+            if (await self.source.fence(self.epoch)).pid != before:
+                # Its supervisor has started it again, and so it took work after the last round.
+                raise CommandFailed("it ended on its source while it paused")
         await self.target.promote(self.epoch)
         await self._activate()
         await self._switch()
