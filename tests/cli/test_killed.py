@@ -77,6 +77,7 @@ def dies(fleet: DemoFleet, moment: int) -> bool:
     return done.returncode != 0
 
 
+@pytest.mark.timeout(300)  # some forty runs
 def test_a_run_that_is_killed_at_any_moment_is_made_good_by_the_next_one(fleet: DemoFleet) -> None:
     """Back and forth between two configurations, killed a moment later each time."""
     wanted, instead = _SMALL, _LARGE
