@@ -44,7 +44,7 @@ def _unloading(problem: Problem, at: Ints) -> Floats:
         leaving = brings[(at == node) & problem.movable]
         sums = np.cumsum(-np.sort(-leaving, axis=0), axis=0)
         saved = np.minimum(sums, over[node]) @ hinges.weight
-        gains.append(np.diff(saved, prepend=0.0))
+        gains.append(np.maximum(np.diff(saved, prepend=0.0), 0.0))  # but for roundings
     return np.concatenate(gains)
 
 
