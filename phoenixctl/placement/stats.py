@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -76,12 +76,17 @@ def room(board: Board, spec: AgentSpec, most: int = MOST_ROOM) -> Room:
 
 def _found_room(board: Board, spec: AgentSpec, most: int) -> Room:
     line, found = Line(board, Agent(spec, spec.replicas)), []
+    hopeless: dict[Hashable, int] = {}  # rules may name some of them
     for number in range(most):
         agent = Agent(spec, spec.replicas + number)
+        kind = board.alike(agent)
+        if kind is not None and hopeless.get(kind) == board.version:
+            continue
         node = line.take(agent)
         if node is None:
-            break
-        found.append((agent.id, node))
+            hopeless[kind] = board.version
+        else:
+            found.append((agent.id, node))
     for agent_id, node in reversed(found):
         board.withdraw(agent_id, node)
     return Room(len(found), or_more=len(found) == most)
