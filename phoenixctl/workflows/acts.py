@@ -20,7 +20,7 @@ from phoenixctl.workflows.work import Trail, Work
 def acts(work: Work, health: Health | None = None) -> Act:
     """The act for every action; with `health`, no agent is taken down while too few are ready."""
     lifecycle, provision, retire = Lifecycle(work), Provision(work), Retire(work)
-    reap, tasks = Reap(work), Tasks(work)
+    reap, tasks = Reap(work), Tasks(work, recovering=health is None)
 
     async def on_its_node(trail: Trail) -> str:
         async def job(session: Session) -> str:

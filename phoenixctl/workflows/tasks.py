@@ -14,7 +14,7 @@ from phoenixctl.model.errors import CommandFailed, PhoenixError
 from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.model.playbook import Approve, Copy, Exec, Notify, RotateHostKey, Wait
 from phoenixctl.model.reading import AgentMetric, Metric, Reading
-from phoenixctl.model.snapshot import NodeObservation, Snapshot
+from phoenixctl.model.snapshot import AgentState, NodeObservation, Snapshot
 from phoenixctl.model.units import format_duration
 from phoenixctl.ports.here import Here
 from phoenixctl.ports.reach import Session
@@ -30,11 +30,16 @@ _SHOWN: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
-    """Does them. Each may be done again: a step that was cut off is."""
+    """Does them. What an earlier run has begun is left to its playbook, which does it again when it
+    goes on: nobody else waits for it, or runs its command. Only a host key that is half rotated is
+    seen to its end."""
 
     work: Work
+    recovering: bool = False
 
     async def __call__(self, trail: Trail) -> str:
+        if self.recovering and not isinstance(trail.step.task, RotateHostKey):
+            raise CommandFailed("was cut off; whether it came to its end is not known")
         match trail.step.task:
             case Exec() as task:
                 return await self._exec(trail.step.node, task)
@@ -148,7 +153,10 @@ def unmet(task: Wait, snapshot: Snapshot) -> Iterator[str]:
     for node in snapshot.unobserved():
         yield f"{node.name} does not answer"
     found = [agent for agent in snapshot.agents() if parts(agent.id)[0] in task.agents]
-    for agent in found:
+    alive = [agent for agent in found if agent.state is not AgentState.STOPPED]
+    stopped = {agent.id for agent in found} - {agent.id for agent in alive}
+    yield from (f"{agent} does not run" for agent in sorted(stopped))
+    for agent in alive:  # what it has left on nodes where it was before says nothing
         yield from _beyond(task, agent.id, agent.metrics.get(AgentMetric(task.metric)))
     seen = {parts(agent.id)[0] for agent in found}
     yield from (f"no agent of {name} was found" for name in task.agents if name not in seen)

@@ -7,6 +7,7 @@ import pytest
 from phoenixctl.model.names import NodeName
 from phoenixctl.model.playbook import Wait
 from phoenixctl.model.reading import AgentMetric, Metric
+from phoenixctl.model.snapshot import AgentState
 from phoenixctl.workflows.tasks import unmet
 from tests.builders import agent, seen, silent, snapshot
 
@@ -50,5 +51,8 @@ def test_agents_are_looked_for_everywhere_and_have_to_be_there() -> None:
     assert list(unmet(wait, snapshot(seen("a", old)))) == []
     assert list(unmet(wait, snapshot(seen("a", other)))) == ["no agent of web was found"]
     assert list(unmet(wait, snapshot(seen("a", old), silent("b")))) == ["b does not answer"]
+    former = agent("web-0", AgentState.STOPPED)
+    assert list(unmet(wait, snapshot(seen("a", old), seen("b", former)))) == []
+    assert list(unmet(wait, snapshot(seen("b", former)))) == ["web-0 does not run"]
     without = agent("web-2")
     assert list(unmet(wait, snapshot(seen("a", without)))) == ["uptime of web-2 is not known"]
