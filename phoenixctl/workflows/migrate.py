@@ -9,8 +9,8 @@ finished.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -60,10 +60,6 @@ class Migrate:
         if any(_EPOCH in note for note in trail.notes):
             return await migration.go_on()
         return await migration.begin()
-
-
-class _TooLong(CommandFailed):
-    """The agent would pause for longer than it may."""
 
 
 @dataclass(slots=True)
@@ -230,7 +226,7 @@ class _Migration:
         traffic, agent = self.work.traffic, self.agent.id
         await traffic.hold(agent, self.source.name)
         if await traffic.idle(agent, self.source.name, within) is False:
-            raise _TooLong(f"its requests were not answered within {format_duration(within)}")
+            raise CommandFailed(f"its requests were not answered within {format_duration(within)}")
         await self.source.quiesce(within)
 
     async def _activate(self) -> None:
@@ -377,33 +373,23 @@ class _Migration:
         self.phases.add(phase)
         await self.trail.note({_PHASE: phase})
 
-    def _pausing(self) -> _Limit:
-        return _Limit(self._pause_seconds)
+    @asynccontextmanager
+    async def _pausing(self) -> AsyncIterator[None]:
+        """A pause that is too long is a failure like any other."""
+        seconds = self._pause_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            raise CommandFailed(
+                f"its last changes were not copied within {format_duration(seconds)}",
+                hint="give its spec's `migrate` a longer `pause`, or more `rounds`",
+            ) from None
 
     @property
     def _pause_seconds(self) -> float:
         own = self.trail.step.grace_seconds
         return self.settings.pause_seconds if own is None else own
-
-
-class _Limit:
-    """A limit to the pause, which is a failure like any other."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._timeout = asyncio.timeout(seconds)
-
-    async def __aenter__(self) -> None:
-        await self._timeout.__aenter__()
-
-    async def __aexit__(self, *raised: object) -> None:
-        try:
-            await self._timeout.__aexit__(*raised)  # type: ignore[arg-type]  # as it came
-        except TimeoutError:
-            raise _TooLong(
-                f"its last changes were not copied within {format_duration(self._seconds)}",
-                hint="give its spec's `migrate` a longer `pause`, or more `rounds`",
-            ) from None
 
 
 def _source(step: Step) -> NodeName:
