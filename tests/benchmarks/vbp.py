@@ -31,7 +31,7 @@ from tests.benchmarks.vbp_files import Instance, Known, faults, instances, known
 
 FOLDER = Path("../shared/data/vbp")
 SETS = ("Panigrahy", "Triplet")
-FOR_EACH_AGENT, AT_LEAST = 2, 500  # tries to place an agent, after the packing by measures
+FOR_EACH_AGENT, AT_LEAST = 3, 750  # tries to place an agent, after the packing by measures
 EVERY_IN_QUICK_MODE = 37
 
 
