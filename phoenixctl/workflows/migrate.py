@@ -124,6 +124,11 @@ class _Migration:
                 raise  # it may be active there
             await self._take_back(CommandFailed("it was cut off"))
         else:
+            if _SWITCHED in self.phases and standing.stopped and standing.epoch == self.epoch:
+                # What it has answered is known there alone; it starts again from that.
+                self._record_at(self.target.name, self.epoch)
+                self._history("done, and stopped since")
+                return await self._finish()
             at_target = standing.epoch == self.epoch and not standing.stopped
             if not (at_target and standing.role == _ACTIVE and _STARTING in self.phases):
                 await self._take_back(CommandFailed("it was cut off"))

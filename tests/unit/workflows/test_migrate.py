@@ -142,3 +142,14 @@ async def test_a_run_cut_off_while_the_target_stood_by_is_taken_back() -> None:
     assert two.where() == ("a", 1)
     assert (two.b.pid, two.a.fence) == (0, "")
     assert "go-on" in two.a.ran
+
+
+async def test_what_was_stopped_on_the_target_after_the_switch_keeps_what_it_answered() -> None:
+    two = Two()
+    two.b.epoch, two.b.role, two.a.fence = 2, "active", "2"
+    notes = ({"epoch": "2"}, {"phase": "paused"}, {"phase": "starting"}, {"phase": "switched"})
+    await two.migrate(*notes)
+    assert two.where() == ("b", 2)
+    assert two.a.pid == 0
+    assert not {"start", "unfence", "go-on"} & {*two.a.ran}
+    assert "stop" not in two.b.ran  # which would remove its folder
