@@ -1,0 +1,138 @@
+"""The SQLite file of metrics: who may read it, other versions, readers, kill -9."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from phoenixctl.model.errors import PhoenixError, StateDamaged
+from phoenixctl.ports.metrics import Batch
+from phoenixctl.store.metrics import FILE_NAME, SqliteMetrics
+
+NODES = tuple(f"node-{number}" for number in range(200))
+METRICS = tuple(f"metric-{number}" for number in range(20))
+
+# Says each tick's number once its write has returned, until it is killed.
+WRITER = """
+import itertools, sys
+from pathlib import Path
+from phoenixctl.store.metrics import SqliteMetrics
+from tests.unit.store.test_metrics import tick
+with SqliteMetrics(Path(sys.argv[1])) as store:
+    for number in itertools.count(int(sys.argv[2])):
+        store.write(tick(number))
+        print(number, flush=True)
+"""
+
+
+def tick(number: int) -> Batch:
+    values = np.full(len(NODES), number, np.float32)
+    return Batch(number, NODES, dict.fromkeys(METRICS, values))
+
+
+def test_the_file_and_its_log_are_for_the_operator_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "fleet"
+    with SqliteMetrics(folder) as store:
+        store.write(tick(1))
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert modes == {FILE_NAME + end: 0o600 for end in ("", "-wal", "-shm")}
+
+
+def test_a_link_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PhoenixError, match="cannot keep metrics"):
+        SqliteMetrics(tmp_path)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_store_of_a_later_version_is_left_as_it_is(tmp_path: Path) -> None:
+    SqliteMetrics(tmp_path).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as database:
+        database.execute("PRAGMA user_version = 2")
+    before = (tmp_path / FILE_NAME).read_bytes()
+    with pytest.raises(StateDamaged, match="version 2, newer than this phoenixctl knows"):
+        SqliteMetrics(tmp_path)
+    assert (tmp_path / FILE_NAME).read_bytes() == before
+
+
+def test_a_file_that_is_no_store_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"something else" * 1000)
+    with pytest.raises(StateDamaged, match="cannot be read") as raised:
+        SqliteMetrics(tmp_path)
+    assert "mv " in raised.value.hint
+    assert (tmp_path / FILE_NAME).read_bytes() == b"something else" * 1000
+
+
+def test_a_block_that_was_cut_off_is_told(tmp_path: Path) -> None:
+    with SqliteMetrics(tmp_path) as store:
+        store.write(tick(1))
+        with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as database, database:
+            database.execute("UPDATE blocks SET content = substr(content, 1, 10)")
+        with pytest.raises(StateDamaged, match="not as long"):
+            store.read(METRICS[0], start=0, until=10)
+
+
+def test_a_long_read_does_not_keep_the_writer_waiting(tmp_path: Path) -> None:
+    with SqliteMetrics(tmp_path) as store:
+        store.write(tick(1))
+        with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as reader:
+            rows = reader.execute("SELECT at FROM blocks")
+            rows.fetchone()  # from now on it sees the file as it is now
+            for number in range(2, 40):
+                store.write(tick(number))
+            store.forget(now=7200 + 30)
+            assert len(rows.fetchall()) == len(METRICS) - 1
+        assert store.read(METRICS[0], start=0, until=100).times.tolist() == list(range(30, 40))
+
+
+def test_a_batch_that_fails_leaves_nothing_of_itself(tmp_path: Path) -> None:
+    with SqliteMetrics(tmp_path) as store:
+        store.write(tick(1))
+        with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as database, database:
+            database.execute(
+                "CREATE TRIGGER full BEFORE INSERT ON blocks WHEN new.metric = 9"
+                " BEGIN SELECT RAISE(FAIL, 'full'); END"
+            )
+        with pytest.raises(PhoenixError, match="full"):
+            store.write(tick(2))
+        assert [store.read(name, start=2, until=3).times.size for name in METRICS] == [0] * 20
+
+
+def test_a_killed_writer_leaves_every_batch_that_it_had_written_whole(tmp_path: Path) -> None:
+    returned = 0
+    for ticks in (1, 7, 40):
+        returned = killed_after(ticks, tmp_path, start=returned + 1000)
+    with SqliteMetrics(tmp_path) as store:
+        assert all_ticks(store, METRICS[0]) >= {1000, returned}
+        for metric in METRICS:
+            assert all_ticks(store, metric) == all_ticks(store, METRICS[0])
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def killed_after(ticks: int, folder: Path, *, start: int) -> int:
+    """SIGKILL a writer once it has said so many ticks; the last one that it said at all."""
+    command = [sys.executable, "-c", WRITER, str(folder), str(start)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        for _ in range(ticks):
+            assert writer.stdout.readline(), "it ended by itself"
+        writer.kill()
+        rest = writer.stdout.read().split(b"\n")[:-1]  # what follows the last line end is cut off
+    said = start + ticks - 1 + len(rest)
+    with SqliteMetrics(folder) as store:
+        assert all_ticks(store, METRICS[0]) >= set(range(start, said + 1))
+    return said
+
+
+def all_ticks(store: SqliteMetrics, metric: str) -> set[int]:
+    found = store.read(metric, start=0, until=1e9)
+    assert (found.values == found.times[:, None]).all()
+    return {int(at) for at in found.times}
