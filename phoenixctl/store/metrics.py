@@ -1,7 +1,7 @@
 """Metrics in an SQLite file: one blob for each metric and time, with the values of all members.
 
-A row for each sample costs a hundred times as much to write and to read. The file is in WAL mode:
-readers see it as it was when they began, and the writer goes on.
+A row for each sample costs many times as much: tests/benchmarks/metrics.py. The file is in WAL
+mode: readers see it as it was when they began, and the writer goes on.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import sys
 from tests.benchmarks import (
     applying,
     fanout,
+    metrics,
     placing,
     planning,
     rebalancing,
@@ -25,6 +26,7 @@ BENCHMARKS = {
     "startup": startup.run,
     "fanout": fanout.run,
     "store": store.run,
+    "metrics": metrics.run,
     "applying": applying.run,
     "planning": planning.run,
     "placing": placing.run,
