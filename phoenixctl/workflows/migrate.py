@@ -3,7 +3,8 @@
 What the nodes say decides what a run that was cut off goes on with. The copy on the target becomes
 the active one at one moment: when its node has written so down, after the copy on the source was
 stopped with proof, or quiesced and fenced. Before, a migration is taken back; after, it is
-finished.
+finished, unless the copy there does not get ready: no router has sent anything to it then, so that
+it is stopped with proof, and the source goes on.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ class _Migration:
     bytes: int = 0
     rounds: int = 0
     paused_at: float | None = None
+    downtime: float | None = None
 
     @classmethod
     def of(cls, work: Work, trail: Trail) -> _Migration:
@@ -124,13 +126,14 @@ class _Migration:
                 raise  # it may be active there
             await self._take_back(CommandFailed("it was cut off"))
         else:
-            if _SWITCHED in self.phases and standing.stopped and standing.epoch == self.epoch:
-                # What it has answered is known there alone; it starts again from that.
-                self._record_at(self.target.name, self.epoch)
-                self._history("done, and stopped since")
-                return await self._finish()
             at_target = standing.epoch == self.epoch and not standing.stopped
-            if not (at_target and standing.role == _ACTIVE and _STARTING in self.phases):
+            active = at_target and standing.role == _ACTIVE
+            if _SWITCHED in self.phases and not active:
+                # What it has answered is known there alone, whoever has changed it since.
+                self._record_at(self.target.name, max(standing.epoch or 0, self.epoch))
+                self._history("done, and changed since")
+                return await self._finish()
+            if not (active and _STARTING in self.phases):
                 await self._take_back(CommandFailed("it was cut off"))
         try:
             if self.way is Way.LIVE:
@@ -249,7 +252,9 @@ class _Migration:
 
     async def _finish(self) -> str:
         """It serves on the target; nothing of it stays on the source."""
-        told = [self.way.value, self._downtime_told()]
+        told = [self.way.value]
+        if self.downtime is not None:
+            told.append(f"down for {format_duration(self.downtime)}")
         if self.bytes:
             rounds = f" in {self.rounds} rounds" if self.rounds > 1 else ""
             told.append(f"{format_bytes(self.bytes)} copied{rounds}")
@@ -258,7 +263,7 @@ class _Migration:
         except PhoenixError as error:
             where = f"the copy on {self.source.name}"
             told.append(f"{where} takes no work and could not be stopped: {error}")
-        return ", ".join(filter(None, told))
+        return ", ".join(told)
 
     # Taking it back
 
@@ -347,31 +352,23 @@ class _Migration:
         )
 
     def _history(self, outcome: str) -> None:
+        """Its downtime is from the moment at which requests began to wait until now; None if it
+        never paused, or an earlier run has seen the beginning."""
         work = self.work
+        if self.paused_at is not None:
+            self.downtime = round(work.means.clock.monotonic() - self.paused_at, 4)
         one = Migrated(
             self.source.name,
             self.target.name,
             self.way,
             work.means.clock.utc(),
             outcome,
-            self._downtime(),
+            self.downtime,
             self.bytes,
             self.rounds,
         )
         past = work.state.migrations.get(self.agent.id, ())
         self.trail.changed(Patch(migrations={self.agent.id: (*past, one)[-KEPT:]}))
-
-    def _downtime(self) -> float | None:
-        """From the moment at which requests began to wait until now; None if it never paused, or
-        an earlier run has seen the beginning."""
-        if self.paused_at is None:
-            return None
-        return round(self.work.means.clock.monotonic() - self.paused_at, 4)
-
-    def _downtime_told(self) -> str:
-        past = self.trail.patch.migrations.get(self.agent.id) or ()
-        seconds = past[-1].downtime_seconds if past else None
-        return "" if seconds is None else f"down for {format_duration(seconds)}"
 
     async def _phase(self, phase: str) -> None:
         """On the disk before it begins: a run that is cut off is judged by it."""
