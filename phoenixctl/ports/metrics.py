@@ -32,33 +32,33 @@ class Tier(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The values of several metrics at one time, a value for each member; NaN is unknown.
+    """The values of several metrics at one time, a value for each subject; NaN is unknown.
 
-    `at_seconds` is since 1970, kept to the millisecond. A member is a node, or whatever else has
-    its own value; all are different. `columns`: by metric, shape (members,).
+    `at_seconds` is since 1970, kept to the millisecond. A subject is a node, or whatever else has
+    its own value; all are different. `columns`: by metric, shape (subjects,).
     """
 
     at_seconds: float
-    members: tuple[str, ...]
+    subjects: tuple[str, ...]
     columns: Mapping[str, Values]
 
     def __post_init__(self) -> None:
-        if len(set(self.members)) != len(self.members):
-            raise ValueError("a member is named twice")
+        if len(set(self.subjects)) != len(self.subjects):
+            raise ValueError("a subject is named twice")
         for metric, values in self.columns.items():
-            if values.shape != (len(self.members),):
-                raise ValueError(f"{metric} has not one value for each member")
+            if values.shape != (len(self.subjects),):
+                raise ValueError(f"{metric} has not one value for each subject")
 
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """A metric over time: `values` has shape (times, members); NaN is unknown.
+    """A metric over time: `values` has shape (times, subjects); NaN is unknown.
 
     `times` are seconds since 1970, ascending. It may not be written to.
     """
 
     times: NDArray[np.float64]
-    members: tuple[str, ...]
+    subjects: tuple[str, ...]
     values: Values
 
 
@@ -69,7 +69,7 @@ class MetricStore(Protocol):
     """
 
     def write(self, batch: Batch, *, tier: Tier = Tier.SECOND) -> None:
-        """Keep all of a batch or nothing of it; what was there at its time for the same members is
+        """Keep all of a batch or nothing of it; what was there at its time for the same subjects is
         replaced. Once this has returned, the end of this process does not lose it.
         """
         ...
@@ -81,7 +81,7 @@ class MetricStore(Protocol):
         ...
 
     def series(self, tier: Tier = Tier.SECOND) -> Mapping[str, tuple[str, ...]]:
-        """The members that each metric has values for, both in the order of names."""
+        """The subjects that each metric has values for, both in the order of names."""
         ...
 
     def forget(self, *, now: float) -> int:

@@ -15,7 +15,7 @@ _FORM: Final = np.dtype("<f4")
 
 @dataclass(frozen=True)
 class Block:
-    """The values of a roster's members at one time, in milliseconds since 1970."""
+    """The values of a roster's subjects at one time, in milliseconds since 1970."""
 
     at: int
     roster: int
@@ -29,31 +29,31 @@ def pack(values: Values) -> bytes:
 
 
 def history(blocks: Sequence[Block], rosters: Mapping[int, tuple[str, ...]]) -> History:
-    """Blocks, which are in the order of time, with the members that they are of.
+    """Blocks, which are in the order of time, with the subjects that they are of.
 
-    Raises ValueError when a block does not hold a value for each member.
+    Raises ValueError when a block does not hold a value for each subject.
     """
     found = {block.roster for block in blocks}
-    if len(found) == 1:  # nearly always: the members were the same all the time
+    if len(found) == 1:  # nearly always: the subjects were the same all the time
         times = np.array([block.at for block in blocks]) / 1000
-        members = rosters[blocks[0].roster]
-        return History(times, members, _rows(blocks, len(members)))
-    members = tuple(sorted({member for roster in found for member in rosters[roster]}))
+        subjects = rosters[blocks[0].roster]
+        return History(times, subjects, _rows(blocks, len(subjects)))
+    subjects = tuple(sorted({subject for roster in found for subject in rosters[roster]}))
     moments = sorted({block.at for block in blocks})
-    column = {member: number for number, member in enumerate(members)}
+    column = {subject: number for number, subject in enumerate(subjects)}
     row = {at: number for number, at in enumerate(moments)}
-    values = np.full((len(moments), len(members)), np.nan, np.float32)
+    values = np.full((len(moments), len(subjects)), np.nan, np.float32)
     for roster in sorted(found):
         own = [block for block in blocks if block.roster == roster]
         at = np.ix_([row[block.at] for block in own], [column[name] for name in rosters[roster]])
         rows = _rows(own, len(rosters[roster]))
-        # A member in two batches of one time: a value counts more than an unknown one.
+        # A subject in two batches of one time: a value counts more than an unknown one.
         values[at] = np.where(np.isnan(rows), values[at], rows)
-    return History(np.array(moments, np.float64) / 1000, members, values)
+    return History(np.array(moments, np.float64) / 1000, subjects, values)
 
 
-def _rows(blocks: Sequence[Block], members: int) -> Values:
-    if any(len(block.content) != members * _FORM.itemsize for block in blocks):
-        raise ValueError("a block is not as long as its list of members")
+def _rows(blocks: Sequence[Block], subjects: int) -> Values:
+    if any(len(block.content) != subjects * _FORM.itemsize for block in blocks):
+        raise ValueError("a block is not as long as its list of subjects")
     joined = np.frombuffer(b"".join(block.content for block in blocks), _FORM)
-    return joined.reshape(len(blocks), members).astype(np.float32, copy=False)
+    return joined.reshape(len(blocks), subjects).astype(np.float32, copy=False)

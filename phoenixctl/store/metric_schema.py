@@ -1,8 +1,8 @@
 """The tables of the metric store.
 
-blocks   one metric at one time: its values for a list of members, as float32 of little end
+blocks   one metric at one time: its values for a list of subjects, as float32 of little end
 metrics  the names of metrics
-rosters  lists of members, each kept once: most batches have the same one
+rosters  lists of subjects, each kept once: most batches have the same one
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _TABLES: Final = (
     "CREATE TABLE metrics (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
-    "CREATE TABLE rosters (id INTEGER PRIMARY KEY, members TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE rosters (id INTEGER PRIMARY KEY, subjects TEXT NOT NULL UNIQUE)",
     # With a row id: in a table without one, each step of a search would pass over whole blobs.
     """CREATE TABLE blocks (
         tier INTEGER NOT NULL,

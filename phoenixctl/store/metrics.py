@@ -1,4 +1,4 @@
-"""Metrics in an SQLite file: one blob for each metric and time, with the values of all members.
+"""Metrics in an SQLite file: one blob for each metric and time, with the values of all subjects.
 
 A row for each sample costs many times as much: tests/benchmarks/metrics.py. The file is in WAL
 mode: readers see it as it was when they began, and the writer goes on.
@@ -35,7 +35,7 @@ class SqliteMetrics:
     def write(self, batch: Batch, *, tier: Tier = Tier.SECOND) -> None:
         at = round(batch.at_seconds * 1000)
         with explained(self._path), changing(self._connection):
-            roster = self._roster(batch.members)
+            roster = self._roster(batch.subjects)
             metrics = self._metrics(batch.columns)
             self._connection.executemany(
                 "INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?)",
@@ -66,15 +66,15 @@ class SqliteMetrics:
     def series(self, tier: Tier = Tier.SECOND) -> Mapping[str, tuple[str, ...]]:
         with explained(self._path):
             found = self._connection.execute(
-                "SELECT DISTINCT metrics.name, rosters.members FROM blocks"
+                "SELECT DISTINCT metrics.name, rosters.subjects FROM blocks"
                 " JOIN metrics ON metrics.id = blocks.metric"
                 " JOIN rosters ON rosters.id = blocks.roster WHERE tier = ? ORDER BY metrics.name",
                 (tier.resolution_seconds,),
             ).fetchall()
-        members: dict[str, set[str]] = {}
+        subjects: dict[str, set[str]] = {}
         for metric, names in found:
-            members.setdefault(metric, set()).update(json.loads(names))
-        return {metric: tuple(sorted(names)) for metric, names in members.items()}
+            subjects.setdefault(metric, set()).update(json.loads(names))
+        return {metric: tuple(sorted(names)) for metric, names in subjects.items()}
 
     def forget(self, *, now: float) -> int:
         removed = 0
@@ -96,17 +96,17 @@ class SqliteMetrics:
     def close(self) -> None:
         self._connection.close()
 
-    def _roster(self, members: tuple[str, ...]) -> int:
+    def _roster(self, subjects: tuple[str, ...]) -> int:
         # Looked up at each batch: another process may have forgotten the number since.
-        names = json.dumps(members, ensure_ascii=False, separators=(",", ":"))
-        self._connection.execute("INSERT OR IGNORE INTO rosters (members) VALUES (?)", (names,))
-        found = self._connection.execute("SELECT id FROM rosters WHERE members = ?", (names,))
+        names = json.dumps(subjects, ensure_ascii=False, separators=(",", ":"))
+        self._connection.execute("INSERT OR IGNORE INTO rosters (subjects) VALUES (?)", (names,))
+        found = self._connection.execute("SELECT id FROM rosters WHERE subjects = ?", (names,))
         return int(found.fetchone()[0])
 
     def _rosters(self, numbers: Iterable[int]) -> dict[int, tuple[str, ...]]:
         found: dict[int, tuple[str, ...]] = {}
         for number in numbers:
-            rows = self._connection.execute("SELECT members FROM rosters WHERE id = ?", (number,))
+            rows = self._connection.execute("SELECT subjects FROM rosters WHERE id = ?", (number,))
             found[number] = tuple(json.loads(rows.fetchone()[0]))
         return found
 

@@ -25,7 +25,7 @@ from phoenixctl.store.metrics import SqliteMetrics
 from tests.benchmarks.gates import Gate, report
 
 NODES, METRICS, TICKS, EVERY_SECONDS = 1_000, 50, 360, 10
-MEMBERS = tuple(f"node-{number:04}" for number in range(NODES))
+SUBJECTS = tuple(f"node-{number:04}" for number in range(NODES))
 NAMES = tuple(f"metric-{number}" for number in range(METRICS))
 NOON = 1_800_000_000
 INGEST_LIMIT_MS = 5.0
@@ -117,7 +117,7 @@ def _insert(
 
 def _tick(number: int) -> Batch:
     values = np.random.default_rng(number).lognormal(size=(METRICS, NODES)).astype(np.float32)
-    return Batch(NOON + number * EVERY_SECONDS, MEMBERS, dict(zip(NAMES, values, strict=True)))
+    return Batch(NOON + number * EVERY_SECONDS, SUBJECTS, dict(zip(NAMES, values, strict=True)))
 
 
 def _p95(values: np.ndarray) -> float:

@@ -28,7 +28,7 @@ def batch(at: float, cpu: dict[str, float], metric: str = "cpu") -> Batch:
 
 def read(store: MetricStore, **window: float) -> tuple[list[float], tuple[str, ...], list[object]]:
     found = store.read("cpu", start=window.get("start", 0), until=window.get("until", 2 * NOON))
-    return found.times.tolist(), found.members, found.values.tolist()
+    return found.times.tolist(), found.subjects, found.values.tolist()
 
 
 def test_what_was_written_is_read_in_the_order_of_time(store: MetricStore) -> None:
@@ -43,11 +43,11 @@ def test_a_range_has_its_start_and_not_its_end(store: MetricStore) -> None:
     assert read(store, start=NOON + 1, until=NOON + 3)[0] == [NOON + 1, NOON + 2]
 
 
-def test_a_member_that_came_later_was_unknown_before(store: MetricStore) -> None:
+def test_a_subject_that_came_later_was_unknown_before(store: MetricStore) -> None:
     store.write(batch(NOON, {"b": 1}))
     store.write(batch(NOON + 1, {"c": 3, "b": 2}))
-    times, members, values = read(store)
-    assert (times, members) == ([NOON, NOON + 1], ("b", "c"))
+    times, subjects, values = read(store)
+    assert (times, subjects) == ([NOON, NOON + 1], ("b", "c"))
     np.testing.assert_array_equal(values, [[1, np.nan], [2, 3]])
 
 
@@ -104,8 +104,8 @@ def test_what_was_forgotten_can_be_written_again(store: MetricStore) -> None:
     assert read(store) == ([NOON], ("a",), [[5]])
 
 
-def test_a_batch_has_one_value_for_each_member_and_each_member_once() -> None:
-    with pytest.raises(ValueError, match="one value for each member"):
+def test_a_batch_has_one_value_for_each_subject_and_each_subject_once() -> None:
+    with pytest.raises(ValueError, match="one value for each subject"):
         Batch(NOON, ("a", "b"), {"cpu": np.zeros(1, np.float32)})
     with pytest.raises(ValueError, match="twice"):
         Batch(NOON, ("a", "a"), {"cpu": np.zeros(2, np.float32)})
