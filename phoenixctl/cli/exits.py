@@ -22,6 +22,12 @@ def exit_code(action: Callable[[], int], arguments: Sequence[str]) -> int:
         return int(error.exit_code)
     except typer.Exit as leaving:
         return leaving.exit_code
+    except SystemExit as leaving:
+        # By this, and with 1, typer ends a command that writes to a reader who has gone.
+        if isinstance(leaving.__context__, BrokenPipeError):
+            _give_up_stdout()
+            return int(ExitCode.OK)
+        raise
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("interrupted\n")
         return int(ExitCode.INTERRUPTED)

@@ -101,6 +101,17 @@ def test_a_reader_that_leaves_early_is_no_error(fleet: DemoFleet) -> None:
     assert (running.wait(20), PROGRESS.sub("", err)) == (0, "")
 
 
+@pytest.mark.parametrize("words", [("config", "schema"), ("--help",)], ids=["long", "short"])
+def test_a_reader_that_never_came_is_no_error(fleet: DemoFleet, words: tuple[str, ...]) -> None:
+    running = fleet.start(*words)
+    assert running.stdout is not None
+    running.stdout.close()
+    assert running.stderr is not None
+    with running.stderr:
+        err = running.stderr.read().decode()
+    assert (running.wait(20), err) == (0, "")
+
+
 def test_standard_input_reaches_every_node(fleet: DemoFleet) -> None:
     done = fleet.ok("exec", "--all", "--stdin", "--raw", "--", "cat", input=b"\x00\xffhello\n")
     assert done.out.count("\x00\udcffhello\n") == 1  # equal, so shown once
