@@ -129,7 +129,7 @@ class HandOver:
         side = self.side
         node, fleet = side.work.fleet.nodes[side.name], side.work.fleet.name
         if way is Way.CHECKPOINT:
-            path = path or await self._pending()
+            path = path or await self.pending()
         await side.ready()
         if path is None:
             return
@@ -152,7 +152,8 @@ class HandOver:
 
         await side.on(job)
 
-    async def _pending(self) -> str | None:
+    async def pending(self) -> str | None:
+        """Where the checkpoint lies that it was started from and has not confirmed."""
         side = self.side
         node, fleet = side.work.fleet.nodes[side.name], side.work.fleet.name
 

@@ -9,9 +9,7 @@ it is stopped with proof, and the source goes on.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -27,16 +25,16 @@ from phoenixctl.model.fleet import Agent
 from phoenixctl.model.moving import Migration, Way
 from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.model.plan import Step
-from phoenixctl.model.state import AgentRecord, Migrated, Patch
+from phoenixctl.model.state import Migrated
 from phoenixctl.model.units import format_bytes, format_duration
-from phoenixctl.remote.agents import spec_digest
 from phoenixctl.workflows.copying import StateCopy
 from phoenixctl.workflows.handing import HandOver
+from phoenixctl.workflows.limit import within
+from phoenixctl.workflows.migrated import recorded_at, told_of
 from phoenixctl.workflows.side import Side
 from phoenixctl.workflows.work import Trail, Work
 
 BY_DEFAULT: Final = Migration()
-KEPT: Final = 20  # migrations of an agent that the record tells of
 _SMALL_BYTES: Final = 64 * 1024  # a round that copied less is not worth another one
 _STANDBY: Final = "standby"
 _ACTIVE: Final = "active"
@@ -65,8 +63,8 @@ class Migrate:
 
 @dataclass(slots=True)
 class _Migration:
-    """One migration. `agent` is as it is started on the target; `epoch` is that of its copy there;
-    `before` that of the copy on the source."""
+    """One migration. `agent` is as it is started on the target; `epoch` is that of its copy there,
+    `epochs` are all that it had there; `before` is that of the copy on the source."""
 
     work: Work
     trail: Trail
@@ -75,13 +73,14 @@ class _Migration:
     target: Side
     way: Way
     settings: Migration
-    epoch: int
+    epochs: list[int]
     before: int
     phases: set[str] = field(default_factory=set)
     bytes: int = 0
     rounds: int = 0
     paused_at: float | None = None
     downtime: float | None = None
+    again: bool = False  # what had ended on the target was started once more
 
     @classmethod
     def of(cls, work: Work, trail: Trail) -> _Migration:
@@ -99,17 +98,17 @@ class _Migration:
             Side(work, to_start, step.node),
             step.way or Way.COLD,
             to_start.spec.migration or BY_DEFAULT,
-            noted[0] if noted else work.epoch(agent) + 1,
+            noted or [work.epoch(agent) + 1],
             seen.epoch if seen is not None else 0,
             {note[_PHASE] for note in trail.notes if _PHASE in note},
         )
 
+    @property
+    def epoch(self) -> int:
+        return self.epochs[-1]
+
     async def begin(self) -> str:
-        ways: dict[Way, Callable[[], Awaitable[None]]] = {
-            Way.LIVE: self._live,
-            Way.CHECKPOINT: self._by_checkpoint,
-            Way.COLD: self._cold,
-        }
+        ways = {Way.LIVE: self._live, Way.CHECKPOINT: self._by_checkpoint, Way.COLD: self._cold}
         await self.trail.note({_EPOCH: str(self.epoch)})
         try:
             await ways[self.way]()
@@ -126,25 +125,34 @@ class _Migration:
                 raise  # it may be active there
             await self._take_back(CommandFailed("it was cut off"))
         else:
-            at_target = standing.epoch == self.epoch and not standing.stopped
+            at_target = standing.epoch in self.epochs and not standing.stopped
             active = at_target and standing.role == _ACTIVE
             if _SWITCHED in self.phases and not active:
                 # What it has answered is known there alone, whoever has changed it since.
-                self._record_at(self.target.name, max(standing.epoch or 0, self.epoch))
+                self.trail.changed(recorded_at(self.target, max(standing.epoch or 0, self.epoch)))
                 self._history("done, and changed since")
                 return await self._finish()
             if not (active and _STARTING in self.phases):
                 await self._take_back(CommandFailed("it was cut off"))
         try:
-            if self.way is Way.LIVE:
-                await self.target.promote(self.epoch)
-                await self._activate()
-            else:
-                await HandOver(self.target).confirm(self.way)
-            await self._switch()
+            await self._forward(alive=standing.pid is not None)
         except PhoenixError as error:
             await self._fail(error)
         return await self._finish()
+
+    async def _forward(self, *, alive: bool) -> None:
+        """The copy on the target is the active one; where it has ended, what it knows is there."""
+        if not alive:
+            by_checkpoint = self.way is Way.CHECKPOINT
+            pending = await HandOver(self.target).pending() if by_checkpoint else None
+            self.epochs.append(self.epoch + 1)
+            await self.trail.note({_EPOCH: str(self.epoch)})
+            await self.target.start(self.epoch, restore_from=pending)
+        elif self.way is Way.LIVE:
+            await self.target.promote(self.epoch)
+            await self._activate()
+        await HandOver(self.target).confirm(self.way)
+        await self._switch()
 
     # The three ways, until the agent serves on the target
 
@@ -156,7 +164,11 @@ class _Migration:
         await self.target.prepared(self.settings.standby)
         await self._rounds(copy)
         before = (await self.source.standing()).pid
-        async with self._pausing():
+        too_long = CommandFailed(
+            f"its last changes were not copied within {format_duration(self._pause_seconds)}",
+            hint="give its spec's `migrate` a longer `pause`, or more `rounds`",
+        )
+        async with within(self._pause_seconds, too_long):
             await self._pause()
             await self._last_round(copy)
             await self._phase(_STARTING)
@@ -229,13 +241,13 @@ class _Migration:
     async def _pause(self) -> None:
         """From now on requests wait; the source finishes what it has."""
         await self._phase(_PAUSED)
-        within = self._pause_seconds
+        limit = self._pause_seconds
         self.paused_at = self.work.means.clock.monotonic()
         traffic, agent = self.work.traffic, self.agent.id
         await traffic.hold(agent, self.source.name)
-        if await traffic.idle(agent, self.source.name, within) is False:
-            raise CommandFailed(f"its requests were not answered within {format_duration(within)}")
-        await self.source.quiesce(within)
+        if await traffic.idle(agent, self.source.name, limit) is False:
+            raise CommandFailed(f"its requests were not answered within {format_duration(limit)}")
+        await self.source.quiesce(limit)
 
     async def _activate(self) -> None:
         """The copy on the target takes work."""
@@ -247,7 +259,7 @@ class _Migration:
     async def _switch(self) -> None:
         await self._phase(_SWITCHED)
         await self.work.traffic.switch(self.agent, self.source.name, self.target.name, self.epoch)
-        self._record_at(self.target.name, self.epoch)
+        self.trail.changed(recorded_at(self.target, self.epoch))
         self._history("done")
 
     async def _finish(self) -> str:
@@ -268,18 +280,43 @@ class _Migration:
     # Taking it back
 
     async def _fail(self, error: PhoenixError) -> None:
-        """Take it back, unless requests may have gone to the target already: then it is finished
-        by the next run."""
-        if _SWITCHED in self.phases:
+        """Take it back, unless the target may have taken work already: then it is finished by the
+        next run."""
+        silent, serving = isinstance(error, _SILENT), None
+        if _STARTING in self.phases and not silent:
+            serving = await self._serving(error)
+        if _SWITCHED in self.phases or (_STARTING in self.phases and (silent or serving)):
             raise OutcomeUnknown(
-                f"{self.agent.id} is active on {self.target.name}: {error}", hint="phoenixctl apply"
+                f"{self.agent.id} may be active on {self.target.name}: {error}",
+                hint="phoenixctl apply",
             ) from error
-        await self._take_back(error)
+        if serving is None and _STARTING in self.phases and not self.again:
+            await self._once_more()
+        else:
+            await self._take_back(error)
+
+    async def _once_more(self) -> None:
+        """The copy on the target has ended, and may have taken work before."""
+        self.again = True
+        try:
+            await self._forward(alive=False)
+        except PhoenixError as error:
+            await self._fail(error)
+
+    async def _serving(self, error: PhoenixError) -> bool | None:
+        try:
+            return await self.target.serving(self.epochs)
+        except _SILENT:
+            raise OutcomeUnknown(
+                f"{self.agent.id}: {error}; and {self.target.name}, where it may be active, does"
+                " not answer",
+                hint=f"phoenixctl doctor --nodes {self.target.name}; then: phoenixctl apply",
+            ) from error
 
     async def _take_back(self, error: PhoenixError) -> None:
         """End what there is on the target, with proof, and let the source go on; then tell why."""
         try:
-            await self._end_target()
+            await self.target.end(self.epochs)
         except _SILENT as silent:
             if _STARTING in self.phases:
                 raise OutcomeUnknown(
@@ -301,20 +338,11 @@ class _Migration:
         told = f"taken back, {self.agent.id} {how} on {self.source.name}: {error.what}"
         raise CommandFailed(told, hint=error.hint) from error
 
-    async def _end_target(self) -> None:
-        """Nothing of this migration stays there; a copy of another start is none of it."""
-        standing = await self.target.standing()
-        if standing.pid is not None and standing.epoch != self.epoch:
-            return
-        await self.target.stop()  # it waits for a start that is still under way there
-        if (await self.target.standing()).epoch in (None, self.epoch):
-            await self.target.stop(purge=True)
-
     async def _resume(self) -> str:
         """Let the source take work again; started anew if it has ended meanwhile."""
         standing = await self.source.standing()
-        if standing.fence == self.epoch:
-            await self.source.unfence(self.epoch)
+        if standing.fence == self.epochs[0]:
+            await self.source.unfence(self.epochs[0])
         hook = self.source.agent.spec.activate
         goes_on = standing.pid is not None and not standing.stopped
         paused = _PAUSED in self.phases
@@ -331,25 +359,10 @@ class _Migration:
             how = "was started again"
         await self.source.ready()
         await self.work.traffic.release(self.agent.id, self.source.name)
-        self._record_at(self.source.name, epoch)
+        self.trail.changed(recorded_at(self.source, epoch, used=self.epoch))
         return how
 
     # What is kept of it
-
-    def _record_at(self, node: NodeName, epoch: int) -> None:
-        at_target = node == self.target.name
-        spec = self.target.agent.spec if at_target else self.source.agent.spec
-        digest = spec_digest(spec)
-        record = AgentRecord(self.agent.id, node, digest, epoch)
-        known = digest in self.work.state.specs
-        self.trail.changed(
-            Patch(
-                agents={self.agent.id: record},
-                specs={} if known else {digest: spec},
-                # The copy that was taken back had one, too: the next one has to be higher.
-                epochs={self.agent.id: None if at_target else self.epoch},
-            )
-        )
 
     def _history(self, outcome: str) -> None:
         """Its downtime is from the moment at which requests began to wait until now; None if it
@@ -367,26 +380,12 @@ class _Migration:
             self.bytes,
             self.rounds,
         )
-        past = work.state.migrations.get(self.agent.id, ())
-        self.trail.changed(Patch(migrations={self.agent.id: (*past, one)[-KEPT:]}))
+        self.trail.changed(told_of(self.agent.id, one, work))
 
     async def _phase(self, phase: str) -> None:
         """On the disk before it begins: a run that is cut off is judged by it."""
         self.phases.add(phase)
         await self.trail.note({_PHASE: phase})
-
-    @asynccontextmanager
-    async def _pausing(self) -> AsyncIterator[None]:
-        """A pause that is too long is a failure like any other."""
-        seconds = self._pause_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                yield
-        except TimeoutError:
-            raise CommandFailed(
-                f"its last changes were not copied within {format_duration(seconds)}",
-                hint="give its spec's `migrate` a longer `pause`, or more `rounds`",
-            ) from None
 
     @property
     def _pause_seconds(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -36,6 +36,7 @@ from phoenixctl.workflows.agents import MARGIN_SECONDS
 from phoenixctl.workflows.health import become_ready
 from phoenixctl.workflows.hooks import call, passes
 from phoenixctl.workflows.leases import permitting
+from phoenixctl.workflows.limit import within
 from phoenixctl.workflows.specs import without_secrets
 from phoenixctl.workflows.work import Work
 
@@ -114,6 +115,29 @@ class Side:
 
         return await self.on(job)
 
+    async def serving(self, epochs: Collection[int]) -> bool | None:
+        """Whether the active copy of one of these epochs is ready, or does not say. None: there is
+        one, and it has ended."""
+        standing = await self.standing()
+        if standing.role != _ACTIVE or standing.epoch not in epochs or standing.stopped:
+            return False
+        if standing.pid is None:
+            return None
+        readiness, agent, fleet = self.agent.spec.ready, self.agent, self.work.fleet
+        if readiness is None:
+            return True
+        check = readiness.check
+        return await self.on(lambda session: passes(session, check, agent.id, agent.port, fleet))
+
+    async def end(self, epochs: Collection[int]) -> None:
+        """Nothing of copies with these epochs stays; one of another start is none of ours."""
+        standing = await self.standing()
+        if standing.pid is not None and standing.epoch not in epochs:
+            return
+        await self.stop()  # it waits for a start that is still under way there
+        if (await self.standing()).epoch in (None, *epochs):
+            await self.stop(purge=True)
+
     async def say(self, hook: Hook) -> None:
         """Call a hook of the copy."""
 
@@ -133,32 +157,28 @@ class Side:
             if drain.until is not None:
                 await self._until(session, drain.until)
 
-        try:
-            async with asyncio.timeout(within_seconds):
-                await self.on(job)
-        except TimeoutError:
-            raise CommandFailed(
-                f"it did not finish what it has within {format_duration(within_seconds)}",
-                hint=f"give agents.{self.agent.spec.name}.migrate a longer `pause`",
-            ) from None
+        too_long = CommandFailed(
+            f"it did not finish what it has within {format_duration(within_seconds)}",
+            hint=f"give agents.{self.agent.spec.name}.migrate a longer `pause`",
+        )
+        async with within(within_seconds, too_long):
+            await self.on(job)
 
     async def prepared(self, check: ReadyCheck | None) -> None:
         """The standby is there and, if it says so, prepared."""
         if check is None:
             return
-        within = self._within_seconds
+        limit = self._within_seconds
 
         async def job(session: Session) -> None:
             await self._until(session, check)
 
-        try:
-            async with asyncio.timeout(within):
-                await self.on(job)
-        except TimeoutError:
-            raise CommandFailed(
-                f"the standby on {self.name} is not prepared after {format_duration(within)}",
-                hint=f"phoenixctl agents logs {self.agent.id}",
-            ) from None
+        too_long = CommandFailed(
+            f"the standby on {self.name} is not prepared after {format_duration(limit)}",
+            hint=f"phoenixctl agents logs {self.agent.id}",
+        )
+        async with within(limit, too_long):
+            await self.on(job)
 
     async def ready(self) -> None:
         """It serves, if it says so."""

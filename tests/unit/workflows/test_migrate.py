@@ -39,6 +39,7 @@ class Copy:
     role: str = ""
     fence: str = ""
     pid: int = 0
+    stopped: bool = False
     odd: dict[str, PhoenixError] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
 
@@ -52,19 +53,22 @@ class Copy:
         if (error := self.odd.get(kind, self.odd.get("all"))) is not None:
             return error
         if kind == "start":
+            self.stopped = False
             words = shlex.split((command.stdin or b"").decode())
             given = dict(word.split("=", 1) for word in words if "=" in word)
             self.epoch, self.pid = int(given["wanted_epoch"]), 70 + int(given["wanted_epoch"])
-            self.role = "active"
+            self.role = "standby" if b"role=standby" in (command.stdin or b"") else "active"
             said = f"changed yes\npid {self.pid}\nepoch {self.epoch}\ndigest abc\n"
         elif kind == "stop":
-            self.pid = 0
+            self.pid, self.stopped = 0, True
             said = "changed yes\nhow exited\ncentiseconds 1\nswept 0\nleft\n"
         elif kind in KINDS:
             self.fence = {"fence": "2", "unfence": ""}.get(kind, self.fence)
+            self.role = "active" if kind == "promote" else self.role
+            stopped = "yes" if self.stopped else "no"
             said = (
                 f"changed yes\nepoch {self.epoch or ''}\nrole {self.role}\nfence {self.fence}\n"
-                f"marked {'yes' if self.fence else 'no'}\nstopped {'no' if self.pid else 'yes'}\n"
+                f"marked {'yes' if self.fence else 'no'}\nstopped {stopped}\n"
                 f"pid {self.pid}\nboot_id b\nguarded yes\npermitted yes\n"
             )
         else:
@@ -76,7 +80,7 @@ class Two:
     """The agent runs on a, with epoch 1, and is to come to b."""
 
     def __init__(self, **odd: dict[str, PhoenixError]) -> None:
-        self.a, self.b = Copy(1, "active", "", 7, odd.get("a", {})), Copy(odd=odd.get("b", {}))
+        self.a, self.b = Copy(1, "active", "", 7, odd=odd.get("a", {})), Copy(odd=odd.get("b", {}))
         f = fleet(node("a"), node("b"), agents=[WEB])
         site = Site(f, {"a": Machine("a")}, FakeRecords(state=State("test", "f00d", 4)))
         site.reach = FakeReach(
@@ -120,10 +124,28 @@ async def test_what_fails_before_the_switch_is_taken_back(side: str, kind: str) 
 
 async def test_a_target_that_falls_silent_when_it_may_be_active_leaves_the_source_paused() -> None:
     two = Two(b={"promote": OutcomeUnknown("cut"), "stop": Unreachable("silent")})
-    with pytest.raises(OutcomeUnknown, match="where it may be active"):
+    with pytest.raises(OutcomeUnknown, match="may be active on b"):
         await two.migrate()
     assert "go-on" not in two.a.ran
     assert two.a.fence == "2"
+
+
+async def test_what_was_promoted_and_has_ended_since_is_started_there_again() -> None:
+    """It may have taken work, which is known there alone."""
+    two = Two()
+    two.b.epoch, two.b.role, two.a.fence = 2, "active", "2"
+    await two.migrate({"epoch": "2"}, {"phase": "paused"}, {"phase": "starting"})
+    assert two.where() == ("b", 3)
+    assert (two.a.pid, two.b.pid) == (0, 73)
+
+
+async def test_what_does_not_stay_up_on_the_target_is_tried_once_more_and_taken_back() -> None:
+    two = Two(b={"go-on": CommandFailed("it is not there"), "start": CommandFailed("no")})
+    two.b.epoch, two.b.role, two.a.fence = 2, "active", "2"
+    with pytest.raises(CommandFailed, match="taken back, web-0 goes on on a"):
+        await two.migrate({"epoch": "2"}, {"phase": "paused"}, {"phase": "starting"})
+    assert two.b.ran.count("start") == 2
+    assert two.where() == ("a", 1)
 
 
 async def test_a_run_cut_off_after_the_target_was_promoted_goes_forward() -> None:
@@ -146,7 +168,7 @@ async def test_a_run_cut_off_while_the_target_stood_by_is_taken_back() -> None:
 
 async def test_what_was_stopped_on_the_target_after_the_switch_keeps_what_it_answered() -> None:
     two = Two()
-    two.b.epoch, two.b.role, two.a.fence = 2, "active", "2"
+    two.b.epoch, two.b.role, two.b.stopped, two.a.fence = 2, "active", True, "2"
     notes = ({"epoch": "2"}, {"phase": "paused"}, {"phase": "starting"}, {"phase": "switched"})
     await two.migrate(*notes)
     assert two.where() == ("b", 2)
