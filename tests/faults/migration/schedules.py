@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -12,12 +13,17 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from phoenixctl.model.fleet import Pool
+from phoenixctl.model.names import NodeName
+from phoenixctl.ports.provider import NodeRequest
+from phoenixctl.providers.local import LocalProvider
 from tests.cli.demo_fleet import DemoFleet, finish, processes, until
+from tests.hosts.process import call
 
 AGENT = "mover-0"
 NODES = ("demo-1", "demo-2")
@@ -25,6 +31,7 @@ WAYS = ("live", "live", "live", "checkpoint", "cold")
 FAULTS = (
     "operator", "source agent", "target agent", "source link", "target link",
     "operator and source agent", "operator and target agent", "operator and target link",
+    "source power", "target power", "operator and source power", "target disk",
 )  # fmt: skip
 LONGEST_SECONDS = 1.5  # from the begin of the step until the fault strikes
 CUT_SECONDS = 4.0
@@ -45,6 +52,9 @@ agents:
     activate: {{http: {{path: /activate}}}}
     migrate: {{standby: {{http: {{path: /prepared}}}}}}
 """
+
+
+_POOL = Pool("demo", provider="local", size=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +130,32 @@ class Place:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return int(json.load(answer)["count"])
 
+    def power_fails(self, node: str) -> None:
+        """All that runs on the node ends at once; then it comes up with nothing but its disk."""
+        provider, pool = LocalProvider(self.fleet.state / "local", "phoenix-demo"), _POOL
+        for pid in (*self.fleet.processes_on(node), self.fleet.node_pid(node)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+        async def come_up() -> None:
+            found = {one.node.name: one for one in await provider.list(pool)}
+            was = found[NodeName(node)]
+            request = NodeRequest(pool, NodeName(node), was.lineage, was.operation)
+            await provider.create(request, note=_unnoted)
+
+        asyncio.run(come_up())
+
+    @contextmanager
+    def full_disk(self, node: str) -> Iterator[None]:
+        """Where agents live on the node there is room for a part of what a start writes."""
+        folder = self.fleet.home(node) / ".phoenixctl" / "phoenix-demo" / "agents"
+        folder.mkdir(parents=True, exist_ok=True)
+        call("mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", folder)
+        try:
+            yield
+        finally:
+            call("umount", "-l", folder)
+
     def agents_on(self, node: str) -> set[int]:
         mark = f"PHOENIX_HOME={self.fleet.home(node)}"
         mine = processes(mark, where="environ")
@@ -151,7 +187,9 @@ def play(on: Place, schedule: Schedule) -> str:
     addresses = on.addresses()
     with Client(tuple(addresses.values()), on.port) as client:
         until(lambda: client.acknowledged, seconds=30)
-        _migrate(on, schedule, source, target)
+        disk = on.full_disk(target) if schedule.fault == "target disk" else contextlib.nullcontext()
+        with disk:
+            _migrate(on, schedule, source, target)
         _settle(on)
         (node,) = on.where()
         before = len(client.acknowledged)
@@ -172,15 +210,17 @@ def _migrate(on: Place, schedule: Schedule, source: str, target: str) -> None:
         seconds=60,
     )
     time.sleep(schedule.after_seconds)
-    stopped = []
+    stopped: list[int] = []
     for what in schedule.fault.split(" and "):
         if what == "operator":
             run.kill()
+        elif what.endswith(" power"):
+            on.power_fails(source if what == "source power" else target)
         elif what.endswith(" link"):
             pid = on.fleet.node_pid(source if what == "source link" else target)
             os.kill(pid, signal.SIGSTOP)
             stopped.append(pid)
-        else:
+        elif what.endswith(" agent"):
             for pid in on.agents_on(source if what == "source agent" else target):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -200,3 +240,7 @@ def _settle(on: Place) -> None:
         if done.code == 0 and on.fleet.run("plan", "--detailed-exitcode").code == 0:
             return
     raise AssertionError("it does not come to an end: " + "\n".join(said))
+
+
+async def _unnoted(facts: Mapping[str, str]) -> None:
+    """Nothing of this is in a journal."""
