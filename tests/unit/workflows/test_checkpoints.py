@@ -49,9 +49,11 @@ SPEC = AgentSpec(
 @pytest.fixture
 def nodes(tmp_path: Path) -> Iterator[LocalNodes]:
     made = local_nodes(tmp_path, "a", "b", "c", agents=(SPEC,))
+    every = tuple(made)  # a test may let one fall silent
     yield made
     made.revive()
-    for one in made:
+    for one in every:
+        one.dead, one.dies_after = False, ""
         if one.machine.folder(WORKER).is_dir():
             one.machine.stop(WORKER, grace=0)
 
