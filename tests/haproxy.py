@@ -32,7 +32,7 @@ defaults
   timeout client 10s
   timeout server 10s
   timeout queue 5s
-  retries 3
+  retries {retries}
   option redispatch
 frontend front
   bind 127.0.0.1:{port}
@@ -62,6 +62,7 @@ class RunningHAProxy:
     servers: tuple[str, ...] = ()
     balance: str = "roundrobin"
     level: str = "admin"
+    retries: int = 3
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -78,6 +79,7 @@ class RunningHAProxy:
                 port=self.port,
                 balance=self.balance,
                 backend=BACKEND,
+                retries=self.retries,
                 servers="\n".join(f"  server {line}" for line in self.servers),
             )
         )

@@ -129,7 +129,8 @@ def stage(
     hosts: Hosts, folder: Path, *, replicas: int = 1, on: str | None = None
 ) -> Iterator[Stage]:
     """`on`: the host on which all agents start."""
-    proxy = RunningHAProxy(folder)
+    # One for each second of a pause, and more: the request that finds nobody listening tries again.
+    proxy = RunningHAProxy(folder, retries=20)
     proxy.start()
     try:
         agents = AGENTS.format(
