@@ -33,7 +33,7 @@ defaults
   timeout server 10s
   timeout queue 5s
   retries {retries}
-  option redispatch
+  option redispatch {redispatch}
 frontend front
   bind 127.0.0.1:{port}
   default_backend {backend}
@@ -63,6 +63,7 @@ class RunningHAProxy:
     balance: str = "roundrobin"
     level: str = "admin"
     retries: int = 3
+    redispatch: int = -1  # by default, at the last retry
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -80,6 +81,7 @@ class RunningHAProxy:
                 balance=self.balance,
                 backend=BACKEND,
                 retries=self.retries,
+                redispatch=self.redispatch,
                 servers="\n".join(f"  server {line}" for line in self.servers),
             )
         )

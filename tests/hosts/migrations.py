@@ -129,8 +129,8 @@ def stage(
     hosts: Hosts, folder: Path, *, replicas: int = 1, on: str | None = None
 ) -> Iterator[Stage]:
     """`on`: the host on which all agents start."""
-    # One for each second of a pause, and more: the request that finds nobody listening tries again.
-    proxy = RunningHAProxy(folder, retries=20)
+    # The request that finds nobody listening looks for the address anew each time it tries again.
+    proxy = RunningHAProxy(folder, retries=20, redispatch=1)
     proxy.start()
     try:
         agents = AGENTS.format(
