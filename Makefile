@@ -26,7 +26,8 @@ demo: install ## Start an embedded fleet, run agents on it, drain a node, tidy u
 	$(BIN)/phoenixctl demo run
 
 test: install check ## Everything CI runs: checks, then every test, JOBS at a time
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	rm -rf .pytest_cache
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup || $(BIN)/python -m tests.alone $$?
 
 unit: install ## The tests that need nothing but Python, in seconds
 	$(BIN)/python -m pytest tests/unit tests/scenarios tests/architecture

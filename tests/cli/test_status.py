@@ -109,7 +109,8 @@ def test_a_node_and_an_agent_can_be_described_in_full(fleet: DemoFleet) -> None:
     agent = fleet.ok("agents", "describe", "counter-0").out
     assert agent.startswith("counter-0 on demo-1\n")
     assert re.search(r"^rss +[\d.]+MiB", agent, re.M)
-    assert re.search(r"^response_time_p95 +\?", agent, re.M)  # nobody has asked it anything
+    # Unknown until somebody asks it something, as a test beside this one may have done.
+    assert re.search(r"^response_time_p95 +(\?|[\d.]+ms)", agent, re.M)
 
 
 def test_nodes_are_listed_without_being_asked(fleet: DemoFleet) -> None:
