@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from phoenixctl.ports.metrics import History, Values
+from phoenixctl.metrics.series import History, Values
 
 _FORM: Final = np.dtype("<f4")
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Self
 
+from phoenixctl.metrics.series import Batch, History, Tier
 from phoenixctl.model.errors import StateDamaged
-from phoenixctl.ports.metrics import Batch, History, Tier
 from phoenixctl.store.metric_blocks import Block, history, pack
 from phoenixctl.store.metric_schema import changing, explained, open_database
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from phoenixctl.ports.metrics import Batch
+from phoenixctl.metrics.series import Batch
 from phoenixctl.store.metrics import SqliteMetrics
 from tests.benchmarks.gates import Gate, report
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from phoenixctl.ports.metrics import Batch, MetricStore, Tier
+from phoenixctl.metrics.series import Batch, Tier
+from phoenixctl.ports.metrics import MetricStore
 from phoenixctl.store.metrics import SqliteMetrics
 
 KINDS: dict[str, Callable[[Path], MetricStore]] = {"sqlite": SqliteMetrics}

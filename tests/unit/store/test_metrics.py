@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from phoenixctl.metrics.series import Batch
 from phoenixctl.model.errors import PhoenixError, StateDamaged
-from phoenixctl.ports.metrics import Batch
 from phoenixctl.store.metrics import FILE_NAME, SqliteMetrics
 
 NODES = tuple(f"node-{number}" for number in range(200))
