@@ -22,7 +22,7 @@ PURE = ("tests/unit/", "tests/scenarios/", "tests/architecture/")
 
 
 def worth_a_second_look(outcome: int, failed: list[str]) -> bool:
-    """Whether a run that ended with this exit code failed only by a few tests that start servers."""
+    """Whether a run that ended with this exit code failed only by a few, which start servers."""
     return (
         outcome == ExitCode.TESTS_FAILED
         and 0 < len(failed) <= MOST
