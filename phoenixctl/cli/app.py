@@ -45,6 +45,7 @@ COMMANDS: Final = {
         "See", "place", "Show where agents would go; each place counts for the next one."
     ),
     "placement": Entry("See", "placement", "Show how well agents are placed.", group=True),
+    "metrics": Entry("See", "metrics", "Keep metrics over time, and show them.", group=True),
     "doctor": Entry("See", "doctor", "Check configuration, keys and every hop; say what to do."),
     "plan": Entry("Change", "plan", "Show what would be done to make the fleet as configured."),
     "apply": Entry(

@@ -21,6 +21,7 @@ from phoenixctl.store.who import operator
 
 if TYPE_CHECKING:
     from phoenixctl.model.routing import RouterSettings
+    from phoenixctl.ports.metrics import MetricStore
     from phoenixctl.ports.provider import Provider
     from phoenixctl.ports.reach import Reach
     from phoenixctl.ports.router import Router
@@ -81,6 +82,13 @@ class Parts:
             for name, settings in self.configured.routers.items()
         }
 
+    @cached_property
+    def metrics(self) -> MetricStore:
+        """Where the fleet's metrics are kept, for the thread that asks first."""
+        from phoenixctl.store.metrics import SqliteMetrics
+
+        return SqliteMetrics(self.state)
+
     def means(self) -> Means:
         """What a change is carried out with; it finds in the record what left the configuration."""
         from phoenixctl.cli.here import OperatorsMachine
@@ -122,6 +130,8 @@ class Parts:
     async def aclose(self) -> None:
         if "reach" in self.__dict__:
             await self.reach.aclose()
+        if "metrics" in self.__dict__:
+            self.metrics.close()
 
 
 def compose(config: Path | None, overrides: Mapping[str, str]) -> Parts:

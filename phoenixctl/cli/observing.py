@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from phoenixctl.cli.progress import Progress
+from phoenixctl.model.errors import ExitCode
 from phoenixctl.model.names import NodeName
 from phoenixctl.model.snapshot import NodeObservation, NodeUnobserved, Snapshot
 from phoenixctl.workflows.observe import FULL, Depth, observe
@@ -41,3 +42,16 @@ async def observed(
             depth=depth,
             on_node=on_node,
         )
+
+
+def unobserved_code(snapshot: Snapshot) -> ExitCode:
+    """Unreachable nodes are 4, refused keys or log-ins 5; a degraded fleet that answers is 0."""
+    from phoenixctl.model.outcome import gravest
+
+    codes = [
+        ExitCode.AUTHENTICATION
+        if node.error.exit_code is ExitCode.AUTHENTICATION
+        else ExitCode.UNREACHABLE
+        for node in snapshot.unobserved()
+    ]
+    return gravest(codes)

@@ -56,6 +56,8 @@ def status(
         float, typer.Option("--interval", min=0.5, metavar="SECONDS", help="With --watch.")
     ] = 2.0,
 ) -> ExitCode:
+    from phoenixctl.cli.observing import unobserved_code
+
     if watch and run.output.for_programs:
         raise UsageError("--watch shows tables only", hint="phoenixctl status -o json")
     chosen = choose_nodes(run.parts.fleet, nodes, pool, label) if run.parts.fleet.nodes else ()
@@ -69,7 +71,7 @@ def status(
         return ExitCode.OK
     view = run.within(lambda parts: view_of(parts, chosen, sort, states))
     _emit(run, view)
-    return _exit_code(view)
+    return unobserved_code(view.snapshot)
 
 
 def _emit(run: Run, view: StatusView) -> None:
@@ -145,19 +147,6 @@ def _states(wanted: list[str] | None) -> frozenset[str]:
     if unknown:
         raise UsageError(f"--filter {unknown[0]} is not a state", hint=f"one of {', '.join(known)}")
     return states
-
-
-def _exit_code(view: StatusView) -> ExitCode:
-    """Unreachable nodes are 4, refused keys or log-ins 5; a degraded fleet that answers is 0."""
-    from phoenixctl.model.outcome import gravest
-
-    codes = [
-        ExitCode.AUTHENTICATION
-        if node.error.exit_code is ExitCode.AUTHENTICATION
-        else ExitCode.UNREACHABLE
-        for node in view.snapshot.unobserved()
-    ]
-    return gravest(codes)
 
 
 async def _watch(

@@ -1,0 +1,30 @@
+"""Gather the metrics of a fleet once, keep them, and forget what is old."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import numpy as np
+
+from phoenixctl.metrics.gathered import Collected, batches_of, metrics_in
+from phoenixctl.model.snapshot import Snapshot
+from phoenixctl.ports.clock import Clock
+from phoenixctl.ports.metrics import MetricStore
+
+
+async def collect(
+    look: Callable[[], Awaitable[Snapshot]], store: MetricStore, clock: Clock
+) -> Collected:
+    """One tick. Nodes that give no answer are kept as such, which is what their absence means."""
+    at = clock.epoch()
+    snapshot = await look()
+    batches = batches_of(snapshot, at_seconds=at)
+    for batch in batches:
+        store.write(batch)
+    store.forget(now=at)
+    known = sum(
+        int(np.count_nonzero(~np.isnan(values)))
+        for batch in batches
+        for values in batch.columns.values()
+    )
+    return Collected(snapshot, at, len(metrics_in(batches)), known)
