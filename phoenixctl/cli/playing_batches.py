@@ -94,6 +94,7 @@ class Batches:
             seen.fleet,
             self.scene.moves(seen),
             over=done.over(),
+            closed=self.scene.closed,
             title=self.scene.title(what),
         )
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from phoenixctl.planning.playbook import batch_of
+from phoenixctl.planning.playbook import batch_of, closing
 
 if TYPE_CHECKING:
     from phoenixctl.cli.compose import Parts
     from phoenixctl.cli.run import Run
+    from phoenixctl.model.names import NodeName
     from phoenixctl.model.playbook import Batch, Play, Playbook
     from phoenixctl.planning.playbook_moves import Moves
     from phoenixctl.workflows.look import Look
@@ -64,6 +65,12 @@ class Scene:
     def batch(self, names: Iterable[str], without: Iterable[str]) -> Batch:
         gone = set(without)
         return batch_of([name for name in names if name not in gone], self.playbook)
+
+    @property
+    def closed(self) -> frozenset[NodeName]:
+        """The nodes that later batches empty for good."""
+        later = self.play.batches[self.play.batch + 1 :]
+        return closing(self.playbook, [self.batch(names, self.play.failed) for names in later])
 
     @property
     def names(self) -> tuple[str, ...]:

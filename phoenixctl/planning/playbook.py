@@ -20,6 +20,7 @@ from phoenixctl.model.playbook import (
     Batch,
     Batches,
     Copy,
+    Drain,
     Exec,
     Move,
     Notify,
@@ -29,9 +30,10 @@ from phoenixctl.model.playbook import (
     Scale,
     Stage,
     Task,
+    Uncordon,
     Wait,
 )
-from phoenixctl.model.snapshot import Snapshot
+from phoenixctl.model.snapshot import Cordon, NodeObservation, Snapshot
 from phoenixctl.planning.foresee import UNFORESEEN, foreseen
 
 _ACTION: Final[Mapping[type[Task], Action]] = {
@@ -93,6 +95,16 @@ def stages_of(playbook: Playbook, number: int, count: int) -> tuple[Stage, ...]:
     return tuple(stage for stage in playbook.steps if stage.batches in due)
 
 
+def closing(playbook: Playbook, batches: Iterable[Batch]) -> frozenset[NodeName]:
+    """The nodes of these batches, if the playbook leaves them cordoned: what comes from others
+    would only have to leave again."""
+    turns = [s.do for s in playbook.steps if s.batches is Batches.EACH]
+    last = [do for do in turns if isinstance(do, Drain | Uncordon)][-1:]
+    if not last or isinstance(last[0], Uncordon):
+        return frozenset()
+    return frozenset(name for batch in batches for name in batch.nodes)
+
+
 def owners_of(
     steps: Sequence[Step], stages: Iterable[Stage], batch: Batch
 ) -> Mapping[str, str | None]:
@@ -149,7 +161,10 @@ def outline(
             continue
         done = over if number == first else ()
         exact = number == first
-        planned = plan_batch(stages, batch, now, fleet, movers, over=done, measured=exact)
+        closed = closing(playbook, batches[number + 1 :])
+        planned = plan_batch(
+            stages, batch, now, fleet, movers, over=done, closed=closed, measured=exact
+        )
         chapters.append(Chapter(number, batch, planned.plan, planned.later))
         now = planned.after if not planned.later else None
     return tuple(chapters)
@@ -172,13 +187,14 @@ def plan_batch(
     movers: Movers,
     *,
     over: Over = (),
+    closed: Collection[NodeName] = (),
     title: str = "",
     measured: bool = True,
 ) -> Planned:
     """These steps of a playbook for one batch, as far as they can be planned from the snapshot.
 
-    Each node goes on by itself; what is about all of them waits for all. `measured`: the snapshot
-    is what was seen, and not foreseen.
+    Each node goes on by itself; what is about all of them waits for all. Nodes that are `closed`
+    take nothing. `measured`: the snapshot is what was seen, and not foreseen.
     """
     woven = _Woven(batch, measured=measured)
     now = snapshot
@@ -192,11 +208,21 @@ def plan_batch(
         if isinstance(stage.do, Task):
             woven.add_tasks(stage.name, stage.do, left)
         else:
-            plan = movers(stage.do, left, now)
+            plan = movers(stage.do, left, _without(closed, now))
             woven.add_plan(stage, plan)
             if not woven.is_unforeseen:
                 now = foreseen(now, plan.steps, fleet)
     return Planned(woven.plan(title), (), None if woven.is_unforeseen else now)
+
+
+def _without(closed: Collection[NodeName], snapshot: Snapshot) -> Snapshot:
+    """The snapshot, in which these nodes take nothing."""
+    seen = dict(snapshot.nodes)
+    for name in closed:
+        node = seen.get(name)
+        if isinstance(node, NodeObservation) and node.cordon is None:
+            seen[name] = replace(node, cordon=Cordon("this playbook", "", "its turn comes"))
+    return replace(snapshot, nodes=seen)
 
 
 def left_of(batch: Batch, stage: Stage, over: Over) -> Batch | None:

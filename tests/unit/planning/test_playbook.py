@@ -24,6 +24,7 @@ from phoenixctl.model.playbook import (
     Drain,
     Exec,
     Migrate,
+    Move,
     Notify,
     Play,
     Rebalance,
@@ -32,12 +33,13 @@ from phoenixctl.model.playbook import (
     RotateHostKey,
     Scale,
     Stage,
+    Task,
     Uncordon,
     Wait,
 )
 from phoenixctl.model.snapshot import AgentState
 from phoenixctl.planning.fingerprint import with_fingerprints
-from phoenixctl.planning.playbook import batches_of, breaches_of, stages_of
+from phoenixctl.planning.playbook import batches_of, breaches_of, closing, stages_of
 from tests.builders import agent, fleet, node, seen, spec
 from tests.unit.planning.changing import after, keys, made
 from tests.unit.planning.playing import World, agents, nodes, playbook, stages
@@ -163,12 +165,55 @@ def test_a_guard_of_any_batch_is_known_before_the_first_one_begins() -> None:
 
 
 def test_later_batches_are_foreseen_with_what_the_earlier_ones_leave() -> None:
-    chapters = WORLD.outline(playbook(*stages(Drain())), [nodes("a"), nodes("c"), nodes("b")])
+    book = playbook(*stages(Drain(), Uncordon()))
+    chapters = WORLD.outline(book, [nodes("a"), nodes("c"), nodes("b")])
     shown = [keys(chapter.plan) for chapter in chapters if chapter.plan is not None]
-    assert shown[0] == ["cordon node a", "drain agent api-0@a", "start agent api-0@c"]
-    assert shown[1] == ["cordon node c", "drain agent api-0@c", "start agent api-0@b"]
-    assert chapters[2].plan is not None
-    assert {breach.guard for breach in chapters[2].plan.breaches} == {"no_other_place"}
+    assert shown[0][:3] == ["cordon node a", "drain agent api-0@a", "start agent api-0@c"]
+    assert shown[1][:3] == ["cordon node c", "drain agent api-0@c", "start agent api-0@a"]
+    assert shown[2][:3] == ["cordon node b", "drain agent api-1@b", "start agent api-1@c"]
+
+
+def test_what_leaves_goes_to_no_node_that_is_left_later() -> None:
+    world = World(
+        fleet(*THREE, node("d"), agents=[API]),
+        (
+            seen("a", agent("api-0", of=API)),
+            seen("b", agent("api-1", of=API)),
+            seen("c"),
+            seen("d"),
+        ),
+    )
+    chapters = world.outline(playbook(*stages(Drain())), [nodes("a"), nodes("c"), nodes("b")])
+    assert [keys(chapter.plan) for chapter in chapters if chapter.plan is not None] == [
+        ["cordon node a", "drain agent api-0@a", "start agent api-0@d"],
+        ["cordon node c"],
+        ["cordon node b", "drain agent api-1@b", "start agent api-1@d"],
+    ]
+
+
+def test_that_there_is_nowhere_to_go_is_known_at_the_first_node_that_is_left() -> None:
+    chapters = WORLD.outline(playbook(*stages(Drain())), [nodes("a"), nodes("b"), nodes("c")])
+    found = list(breaches_of(chapters))
+    assert [(number, breach.guard) for number, breach in found] == [
+        (0, "no_other_place"), (1, "no_other_place"),
+    ]  # fmt: skip
+    assert "cordoned by this playbook" in found[0][1].what
+
+
+@pytest.mark.parametrize(
+    ("steps", "left"),
+    [
+        ((Drain(),), "ab"),
+        ((Drain(), RUN, Reboot()), "ab"),
+        ((Drain(), Uncordon()), ""),
+        ((Uncordon(), Drain()), "ab"),
+        ((Reboot(),), ""),
+    ],
+)
+def test_a_node_is_left_when_nothing_opens_it_again(
+    steps: tuple[Task | Move, ...], left: str
+) -> None:
+    assert closing(playbook(*stages(*steps)), [nodes("a"), nodes("b")]) == set(left)
 
 
 def test_what_is_measured_cannot_be_foreseen() -> None:
