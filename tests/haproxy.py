@@ -28,7 +28,7 @@ global
   stats timeout 30s
 defaults
   mode http
-  timeout connect 1s
+  timeout connect {connect}
   timeout client 10s
   timeout server 10s
   timeout queue 5s
@@ -64,6 +64,7 @@ class RunningHAProxy:
     level: str = "admin"
     retries: int = 3
     redispatch: int = -1  # by default, at the last retry
+    connect: str = "1s"  # HAProxy waits as long between two retries, a second at most
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -82,6 +83,7 @@ class RunningHAProxy:
                 backend=BACKEND,
                 retries=self.retries,
                 redispatch=self.redispatch,
+                connect=self.connect,
                 servers="\n".join(f"  server {line}" for line in self.servers),
             )
         )

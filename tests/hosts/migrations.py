@@ -129,8 +129,9 @@ def stage(
     hosts: Hosts, folder: Path, *, replicas: int = 1, on: str | None = None
 ) -> Iterator[Stage]:
     """`on`: the host on which all agents start."""
-    # The request that finds nobody listening looks for the address anew each time it tries again.
-    proxy = RunningHAProxy(folder, retries=20, redispatch=1)
+    # The request that finds nobody listening looks for the address anew each time it tries again,
+    # and does so soon: HAProxy waits for as long as a connection may take, a second at most.
+    proxy = RunningHAProxy(folder, retries=100, redispatch=1, connect="200ms")
     proxy.start()
     try:
         agents = AGENTS.format(
@@ -177,6 +178,7 @@ def main() -> int:
                 f" {1000 * (report.p50_seconds or 0):.1f} ms, p99"
                 f" {1000 * (report.p99_seconds or 0):.1f} ms, longest gap"
                 f" {1000 * (report.gap_seconds or 0):.0f} ms",
+                *(f"\n{'':10} {why}" for why in report.failures),
                 flush=True,
             )
             lost += report.failed + abs(counted - report.acknowledged)

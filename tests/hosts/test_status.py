@@ -41,7 +41,7 @@ def phoenixctl(config: Path, *words: str, expect: int = 0, within_seconds: float
         check=False,
         env={"PATH": os.environ["PATH"], "HOME": str(home), "XDG_STATE_HOME": str(home / "state")},
     )
-    assert done.returncode == expect, done.stderr
+    assert done.returncode == expect, done.stderr + done.stdout
     return done.stdout
 
 
