@@ -70,9 +70,9 @@ def _hints(kind: Any) -> dict[str, Any]:
 @cache
 def _later() -> Mapping[str, Any]:
     """The names that `model.fleet` leaves to whoever needs them."""
-    from phoenixctl.model import aws, bootstrap, hooks, moving, routing, rules, s3
+    from phoenixctl.model import aws, bootstrap, fleet, hooks, measuring, moving, routing, rules, s3
 
-    modules = (aws, bootstrap, hooks, moving, routing, rules, s3)
+    modules = (aws, bootstrap, fleet, hooks, measuring, moving, routing, rules, s3)
     return {name: found for module in modules for name, found in vars(module).items()}
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # made only for fleets that have them; `model.codec` finds th
     from phoenixctl.model.aws import AwsPool
     from phoenixctl.model.bootstrap import Bootstrap
     from phoenixctl.model.hooks import Drain, Hook, MetricNames, Readiness
+    from phoenixctl.model.measuring import MetricsSettings
     from phoenixctl.model.moving import Checkpoints, Migration
     from phoenixctl.model.routing import RouterSettings
     from phoenixctl.model.rules import PlacementSettings, Rules, Taint
@@ -250,6 +251,7 @@ class Fleet:
     routers: Mapping[str, RouterSettings] = field(
         default_factory=lambda: MappingProxyType({})
     )  # who spreads requests over agents, by name
+    metrics: MetricsSettings | None = None  # None: as they are measured by default
 
     def instances(self) -> tuple[Agent, ...]:
         """Every wanted agent, in the order of spec and ordinal."""

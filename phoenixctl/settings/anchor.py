@@ -10,6 +10,7 @@ from phoenixctl.model.fleet import Fleet, Node, Pool
 from phoenixctl.settings.files import Surroundings
 
 if TYPE_CHECKING:
+    from phoenixctl.model.measuring import MetricsSettings
     from phoenixctl.model.routing import RouterSettings
 
 
@@ -44,6 +45,12 @@ def anchored(fleet: Fleet, surroundings: Surroundings) -> Fleet:
     def router(before: RouterSettings) -> RouterSettings:
         return before if before.node is not None else replace(before, path=one(before.path))
 
+    def metrics(before: MetricsSettings | None) -> MetricsSettings | None:
+        store = None if before is None else before.store
+        if before is None or store is None or store.ca_file is None:
+            return before
+        return replace(before, store=replace(store, ca_file=one(store.ca_file)))
+
     ssh = replace(
         fleet.ssh,
         config_file=fleet.ssh.config_file and one(fleet.ssh.config_file),
@@ -54,4 +61,6 @@ def anchored(fleet: Fleet, surroundings: Surroundings) -> Fleet:
     nodes = MappingProxyType({name: node(before) for name, before in fleet.nodes.items()})
     pools = MappingProxyType({name: pool(before) for name, before in fleet.pools.items()})
     routers = MappingProxyType({name: router(before) for name, before in fleet.routers.items()})
-    return replace(fleet, pools=pools, nodes=nodes, ssh=ssh, routers=routers)
+    return replace(
+        fleet, pools=pools, nodes=nodes, ssh=ssh, routers=routers, metrics=metrics(fleet.metrics)
+    )

@@ -24,6 +24,7 @@ from phoenixctl.settings.nodes import Report, read_nodes
 from phoenixctl.settings.pools import read_pools
 
 if TYPE_CHECKING:
+    from phoenixctl.model.measuring import MetricsSettings
     from phoenixctl.model.routing import RouterSettings
     from phoenixctl.model.rules import PlacementSettings
 
@@ -52,6 +53,7 @@ def assemble(root: models.Root, surroundings: Surroundings, report: Report) -> F
         prices=MappingProxyType(root.prices),
         store=_store(root.store),
         routers=MappingProxyType(dict(_routers(root, agents, pool_of, report))),
+        metrics=_metrics(root, report),
     )
     if fleet.placement is not None or any(spec.rules for spec in agents.values()):
         from phoenixctl.settings.check_placement import check_placement
@@ -79,6 +81,14 @@ def _routers(
     from phoenixctl.settings.routers import read_routers
 
     return read_routers(root.routers, agents, nodes, report)
+
+
+def _metrics(root: models.Root, report: Report) -> MetricsSettings | None:
+    if root.metrics is None:
+        return None
+    from phoenixctl.settings.metrics import read_metrics
+
+    return read_metrics(root.metrics, report)
 
 
 def _ssh(section: models.SshSection) -> SshSettings:

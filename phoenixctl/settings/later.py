@@ -72,9 +72,16 @@ def _router() -> type[BaseModel]:
     return RouterSection
 
 
+def _metrics() -> type[BaseModel]:
+    from phoenixctl.settings.metric_sections import FleetMetricsSection
+
+    return FleetMetricsSection
+
+
 Taints = Annotated[list[Annotated[Any, Later(_taint), TAINT_ALONE]], ONE_OR_MORE]
 Rules = Annotated[Any, Later(_rules)]
 Placement = Annotated[Any, Later(_placement)]
 Migration = Annotated[Any, Later(_migration)]
 Checkpoints = Annotated[Any, Later(_checkpoints)]
 Router = Annotated[Any, Later(_router)]
+Metrics = Annotated[Any, Later(_metrics)]

@@ -7,7 +7,15 @@ from typing import Annotated, Any
 
 from phoenixctl.model import fleet, hooks, s3
 from phoenixctl.settings.aws_values import BucketName, ObjectPrefix, PricedKind, Region
-from phoenixctl.settings.later import Checkpoints, Migration, Placement, Router, Rules, Taints
+from phoenixctl.settings.later import (
+    Checkpoints,
+    Metrics,
+    Migration,
+    Placement,
+    Router,
+    Rules,
+    Taints,
+)
 from phoenixctl.settings.pool_sections import PoolSection
 from phoenixctl.settings.sections import (
     ExecHook,
@@ -330,3 +338,4 @@ class Root(Section):
     routers: Annotated[dict[Name, Router], EMPTY_MAPPING] = mapping(
         "Who spreads requests over agents, by the router's name."
     )
+    metrics: Metrics | None = key("How the fleet is measured, by default as it says there.")

@@ -23,6 +23,7 @@ from phoenixctl.model.fleet import (
     Targets,
 )
 from phoenixctl.model.hooks import Drain, ExecHook, Hook, HttpHook, MetricNames, Readiness, TcpHook
+from phoenixctl.model.measuring import MetricsSettings
 from phoenixctl.model.moving import Checkpoints, Migration
 from phoenixctl.model.routing import RouterKind, RouterSettings
 from phoenixctl.model.rules import Taint
@@ -53,6 +54,7 @@ def fleet_as_written(fleet: Fleet) -> Written:
         "prices": dict(fleet.prices),
         "store": None if fleet.store is None else {"s3": _s3(fleet.store)},
         "routers": _routers(fleet.routers),
+        "metrics": None if fleet.metrics is None else _measuring(fleet.metrics),
     }
 
 
@@ -378,6 +380,12 @@ def _router(router: RouterSettings) -> Written:
         "max_sessions": router.max_sessions,
         "timeout": duration(router.timeout_seconds),
     }
+
+
+def _measuring(metrics: MetricsSettings) -> Written:
+    from phoenixctl.settings.plainly_metrics import metrics_as_written
+
+    return metrics_as_written(metrics)
 
 
 def _s3(store: S3Store) -> Written:

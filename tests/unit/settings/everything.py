@@ -158,4 +158,13 @@ routers:
     check: 2s
     max_sessions: 40
     timeout: 3s
+metrics:
+  store:
+    kind: prometheus
+    write_url: https://metrics.example.org/api/v1/write
+    query_url: https://metrics.example.org
+    token: {file: token}
+    tenant: team
+    ca_file: /ca.pem
+    timeout: 20s
 """

@@ -25,6 +25,7 @@ def test_every_field_of_the_model_can_be_set(tmp_path: Path) -> None:
     assert spec.drain
     assert spec.rules
     assert fleet.placement
+    assert fleet.metrics
     for value, left in (
         (fleet, set()),
         (node, {"host_keys"}),  # only a provider knows them
@@ -69,6 +70,8 @@ def test_every_field_of_the_model_can_be_set(tmp_path: Path) -> None:
         (fleet.placement.rebalance, set()),
         (fleet.store, set()),
         (fleet.routers["edge"], set()),
+        (fleet.metrics, set()),
+        (fleet.metrics.store, {"user", "password"}),  # a login is a token or these
     ):
         assert dataclasses.is_dataclass(value)
         still_default = {
