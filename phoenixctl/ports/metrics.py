@@ -30,6 +30,12 @@ class MetricStore(Protocol):
         """The subjects that each metric has values for, both in the order of names."""
         ...
 
+    def latest(self, *, since: float) -> Mapping[str, Mapping[str, float]]:
+        """By metric and subject, the last value of the finest tier that is not older than `since`;
+        a subject that was unknown at its last time is not there.
+        """
+        ...
+
     def forget(self, *, now: float) -> int:
         """Remove what is older than its tier keeps. Returns how many columns that were."""
         ...

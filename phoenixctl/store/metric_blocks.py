@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -50,6 +51,27 @@ def history(blocks: Sequence[Block], rosters: Mapping[int, tuple[str, ...]]) -> 
         # A subject in two batches of one time: a value counts more than an unknown one.
         values[at] = np.where(np.isnan(rows), values[at], rows)
     return History(np.array(moments, np.float64) / 1000, subjects, values)
+
+
+def latest(
+    blocks: Sequence[tuple[str, Block]], rosters: Mapping[int, tuple[str, ...]]
+) -> dict[str, dict[str, float]]:
+    """By metric and subject what the last of its blocks says, unknown left out.
+
+    The blocks of a metric are in the order of time. ValueError as for `history`.
+    """
+    found: dict[str, dict[str, tuple[int, float]]] = {}
+    for metric, block in blocks:
+        subjects, own = rosters[block.roster], found.setdefault(metric, {})
+        for subject, value in zip(subjects, _rows([block], len(subjects))[0].tolist(), strict=True):
+            before = own.get(subject)
+            # Twice at one time: a value counts more than an unknown one, as in `history`.
+            if before is None or before[0] < block.at or not math.isnan(value):
+                own[subject] = (block.at, value)
+    return {
+        metric: {subject: value for subject, (_, value) in own.items() if not math.isnan(value)}
+        for metric, own in found.items()
+    }
 
 
 def _rows(blocks: Sequence[Block], subjects: int) -> Values:

@@ -13,10 +13,21 @@ from typing import Final, Self
 
 from phoenixctl.metrics.series import Batch, History, Tier
 from phoenixctl.model.errors import StateDamaged
-from phoenixctl.store.metric_blocks import Block, history, pack
+from phoenixctl.store.metric_blocks import Block, history, latest, pack
 from phoenixctl.store.metric_schema import changing, explained, open_database
 
 FILE_NAME: Final = "metrics.sqlite"
+# The newest of each metric and roster is found in the index alone; then its blob is read.
+_LATEST: Final = """
+    SELECT newest.name, blocks.at, blocks.roster, blocks.content FROM (
+        SELECT metrics.name, metrics.id, blocks.roster, MAX(blocks.at) AS at FROM metrics
+        JOIN blocks ON blocks.tier = :tier AND blocks.metric = metrics.id AND blocks.at >= :since
+        GROUP BY metrics.id, blocks.roster
+    ) AS newest
+    JOIN blocks ON blocks.tier = :tier AND blocks.metric = newest.id AND blocks.at = newest.at
+        AND blocks.roster = newest.roster
+    ORDER BY newest.name, blocks.at, blocks.roster
+"""
 
 
 class SqliteMetrics:
@@ -75,6 +86,21 @@ class SqliteMetrics:
         for metric, names in found:
             subjects.setdefault(metric, set()).update(json.loads(names))
         return {metric: tuple(sorted(names)) for metric, names in subjects.items()}
+
+    def latest(self, *, since: float) -> Mapping[str, Mapping[str, float]]:
+        with explained(self._path):
+            self._connection.execute("BEGIN")  # blocks and rosters of the same moment
+            try:
+                found = self._connection.execute(
+                    _LATEST, {"tier": Tier.SECOND.resolution_seconds, "since": round(since * 1000)}
+                ).fetchall()
+                rosters = self._rosters({row[2] for row in found})
+            finally:
+                self._connection.execute("COMMIT")
+        try:
+            return latest([(row[0], Block(*row[1:])) for row in found], rosters)
+        except ValueError as error:
+            raise StateDamaged(f"{self._path} cannot be used: {error}") from error
 
     def forget(self, *, now: float) -> int:
         removed = 0

@@ -89,6 +89,23 @@ def test_series_are_listed_by_metric(store: MetricStore) -> None:
     assert store.series(Tier.HOUR) == {}
 
 
+def test_the_latest_value_of_each_subject_is_found_without_those_before(store: MetricStore) -> None:
+    store.write(batch(NOON, {"a": 1, "old": 7}))
+    store.write(batch(NOON + 10, {"a": 2, "b": 3}))
+    store.write(batch(NOON + 20, {"b": 4}))
+    store.write(batch(NOON + 20, {"a": 9}, "age"))
+    assert store.latest(since=NOON + 5) == {"age": {"a": 9}, "cpu": {"a": 2, "b": 4}}
+    assert store.latest(since=NOON + 15) == {"age": {"a": 9}, "cpu": {"b": 4}}
+    assert store.latest(since=NOON + 21) == {}
+
+
+def test_what_is_unknown_now_has_no_latest_value(store: MetricStore) -> None:
+    store.write(batch(NOON, {"a": 1, "b": 1}))
+    store.write(batch(NOON + 1, {"a": float("nan"), "b": 2}))
+    store.write(batch(NOON + 1, {"c": 3}))
+    assert store.latest(since=NOON) == {"cpu": {"b": 2, "c": 3}}
+
+
 @pytest.mark.parametrize("tier", list(Tier))
 def test_each_tier_is_kept_for_its_time(store: MetricStore, tier: Tier) -> None:
     store.write(batch(NOON, {"a": 1}), tier=tier)
