@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Values = NDArray[np.float32]
+from phoenixctl.metrics.digest import Digests
+from phoenixctl.metrics.kinds import Kind
+
+Values: TypeAlias = NDArray[np.float32 | np.float64]
 
 
 class Tier(Enum):
-    """How far apart values are, and for how long they are kept, both in seconds."""
+    """How far apart values are, and for how long they are kept, both in seconds.
+
+    The first has values as they were written, each further one a roll-up of the one before it.
+    """
 
     SECOND = (1, 2 * 3600)
     MINUTE = (60, 7 * 86_400)
@@ -29,23 +36,42 @@ class Tier(Enum):
         return self.value[1]
 
 
+def covering(start: float, until: float, *, now: float, most: int | None = None) -> Tier:
+    """The finest tier that still has everything since `start`, and has at most so many times.
+
+    The coarsest one where none has that. Of seconds since 1970.
+    """
+    for tier in Tier:
+        times = (until - start) / tier.resolution_seconds
+        if now - start <= tier.kept_seconds and (most is None or times <= most):
+            return tier
+    return Tier.HOUR
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """The values of several metrics at one time, a value for each subject; NaN is unknown.
 
     `at_seconds` is since 1970, kept to the millisecond. A subject is a node, or whatever else has
-    its own value; all are different. `columns`: by metric, shape (subjects,).
+    its own value; all are different. `columns`: by metric, shape (subjects,). `observed`: by
+    metric, what was observed since the last batch, a row for each subject. A metric that `kinds`
+    does not name is of the kind that it was before, at first a gauge. Of a counter the totals
+    belong here; they are kept as float64, all else as float32.
     """
 
     at_seconds: float
     subjects: tuple[str, ...]
     columns: Mapping[str, Values]
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    observed: Mapping[str, Digests] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(set(self.subjects)) != len(self.subjects):
             raise ValueError("a subject is named twice")
-        for metric, values in self.columns.items():
-            if values.shape != (len(self.subjects),):
+        shapes = {metric: values.shape for metric, values in self.columns.items()}
+        shapes |= {metric: (digests.rows,) for metric, digests in self.observed.items()}
+        for metric, shape in shapes.items():
+            if shape != (len(self.subjects),):
                 raise ValueError(f"{metric} has not one value for each subject")
 
 

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from phoenixctl.metrics.rank import rank
 from phoenixctl.metrics.series import Values
 
 Floats = NDArray[np.float64]
@@ -79,15 +80,6 @@ def statistics(values: Values, percentiles: Iterable[int] = PERCENTILES) -> Stat
         high=_at(ordered, count - 1),
         percentiles={p: _at(ordered, np.where(known, rank(count, p) - 1, -1)) for p in percentiles},
     )
-
-
-def rank(count: NDArray[np.int64], percentile: int) -> NDArray[np.int64]:
-    """Which of so many ordered values a percentile is: the round(count * p / 100)-th, halves away
-    from zero, at least the first (the specification's rule).
-    """
-    if not 1 <= percentile <= 100:
-        raise ValueError("a percentile is a whole number from 1 to 100")
-    return np.maximum((2 * count * percentile + 100) // 200, 1)
 
 
 def as_one(values: Values) -> Values:
