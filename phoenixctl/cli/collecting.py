@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from phoenixctl.model.names import NodeName
@@ -11,14 +11,23 @@ if TYPE_CHECKING:
     from phoenixctl.cli.compose import Parts
     from phoenixctl.cli.run import Run
     from phoenixctl.metrics.gathered import Collected
+    from phoenixctl.model.reading import Reading
+    from phoenixctl.model.snapshot import Snapshot
 
 
 async def collected(parts: Parts, nodes: Iterable[NodeName]) -> Collected:
     """Gather and keep the metrics of these nodes, with progress on stderr."""
     from phoenixctl.cli.observing import observed
+    from phoenixctl.performance.verdict import covers, current_readings
     from phoenixctl.workflows.collect import collect
 
-    return await collect(lambda: observed(parts, nodes), parts.metrics, parts.clock)
+    def targeted(snapshot: Snapshot) -> Mapping[str, Reading]:
+        # Of chosen nodes they would be other values, under the name of the fleet's.
+        if not covers(parts.fleet, snapshot):
+            return {}
+        return current_readings(snapshot, parts.records.availability())
+
+    return await collect(lambda: observed(parts, nodes), targeted, parts.metrics, parts.clock)
 
 
 def name_failures(run: Run, found: Collected) -> None:
