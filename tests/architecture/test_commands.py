@@ -45,7 +45,8 @@ def test_the_tree_is_the_one_that_operators_know() -> None:
         "lock ls", "lock break", "state show", "state pull", "state doctor", "explain", "place",
         "routers ls", "routers status", "agents migrations",
         "placement stats", "playbook ls", "playbook show", "playbook schema", "playbook plan",
-        "metrics collect",
+        "metrics collect", "metrics record", "metrics ls", "metrics get", "metrics stats",
+        "metrics export",
     }  # fmt: skip
 
 

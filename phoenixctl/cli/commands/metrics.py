@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from phoenixctl.cli.command import command, group
+from phoenixctl.cli.metric_query import MetricArgument, Whose
+from phoenixctl.cli.periods import Period
 from phoenixctl.cli.run import Run
 from phoenixctl.cli.select import LabelOption, NodesOption, PoolOption, choose_nodes
-from phoenixctl.model.errors import ExitCode
+from phoenixctl.metrics.grouping import By
+from phoenixctl.metrics.kinds import Kind
+from phoenixctl.model.errors import ExitCode, UsageError
 
 app = group("Keep metrics over time, and show them.")
+
+
+class Format(StrEnum):
+    CSV = "csv"
+    JSON = "json"  # an object on each line
+    PARQUET = "parquet"
 
 
 @command(app, "collect", help="Gather the metrics of the fleet once and keep them; for cron.")
@@ -39,3 +51,129 @@ def collect(
         )
     name_failures(run, found)
     return unobserved_code(found.snapshot)
+
+
+@command(
+    app,
+    "record",
+    help="Keep a value that a script has measured.",
+    context_settings={"ignore_unknown_options": True},  # -5 is a value
+)
+def record(
+    run: Run,
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The metric's name.")],
+    value: Annotated[
+        float, typer.Argument(metavar="VALUE", help="Of a counter: what is added to it.")
+    ],
+    kind: Annotated[
+        Kind, typer.Option("--kind", help="What its values are.", show_choices=True)
+    ] = Kind.GAUGE,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", "-l", metavar="KEY=VALUE", help="A label of it.")
+    ] = None,
+    node: Annotated[
+        str | None, typer.Option("--node", "-n", metavar="NODE", help="It is of this node.")
+    ] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option("--agent", "-a", metavar="AGENT", help="Of this agent; --node says where."),
+    ] = None,
+) -> None:
+    from phoenixctl.cli.recording import recorded
+    from phoenixctl.render.metric_values import shown
+    from phoenixctl.render.tables import styled
+
+    done = recorded(run.parts, name, value, kind=kind, labels=label, node=node, agent=agent)
+    run.emit(
+        "metrics-recorded",
+        lambda: {"metric": done.metric, "subject": done.subject, "value": done.value},
+        lambda console: console.print(
+            styled(f"{done.metric} of {done.subject}: {shown(done.metric, done.value)}", "")
+        ),
+    )
+
+
+@command(app, "ls", help="List the metrics that are kept.")
+def ls(run: Run) -> None:
+    from phoenixctl.cli.metric_query import kept
+    from phoenixctl.render.metrics import listed_document, print_listed
+
+    found = kept(run.parts.metrics)
+    run.emit(
+        "metrics",
+        lambda: listed_document(run.parts.fleet.name, found),
+        lambda console: print_listed(found, console),
+    )
+
+
+@command(app, "get", help="Show a metric: its last values, and their course over a time.")
+def get(
+    run: Run,
+    *,
+    metric: MetricArgument,
+    whose: Whose,
+    period: Period,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw a graph of each.")] = False,
+) -> None:
+    from phoenixctl.cli.metric_query import asked
+    from phoenixctl.render.metrics import print_values, values_document
+
+    now = run.parts.clock.epoch()
+    found = asked(run.parts, metric, whose, period.at(now), now=now)
+    run.emit(
+        "metrics-values",
+        lambda: values_document(found),
+        lambda console: print_values(found, console, plots=plot, now=now),
+    )
+
+
+@command(app, "stats", help="Sum a metric up over a time: averages, percentiles, rate, trend.")
+def stats(
+    run: Run,
+    *,
+    metric: MetricArgument,
+    whose: Whose,
+    period: Period,
+    by: Annotated[
+        By, typer.Option("--by", help="What is summed up together.", show_choices=True)
+    ] = By.SUBJECT,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, metavar="N", help="Only those with most.")
+    ] = None,
+) -> None:
+    from phoenixctl.cli.metric_query import asked, summed_up
+    from phoenixctl.render.metrics import print_stats, stats_document
+
+    now = run.parts.clock.epoch()
+    chosen = asked(run.parts, metric, whose, period.at(now), now=now)
+    found = [summed_up(run.parts.fleet, one, by, top) for one in chosen]
+    run.emit(
+        "metrics-stats",
+        lambda: stats_document(found),
+        lambda console: print_stats(found, console),
+    )
+
+
+@command(app, "export", help="Write values for other programs: a row for each time and subject.")
+def export(
+    run: Run,
+    *,
+    metric: MetricArgument,
+    whose: Whose,
+    period: Period,
+    form: Annotated[
+        Format, typer.Option("--format", "-f", help="What to write.", show_choices=True)
+    ] = Format.CSV,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to; by default to stdout.")
+    ] = None,
+) -> None:
+    from phoenixctl.cli.exporting import export as exported
+    from phoenixctl.cli.metric_query import asked
+
+    if run.output.for_programs:
+        raise UsageError("what is exported has a --format instead of --output")
+    now = run.parts.clock.epoch()
+    found = asked(run.parts, metric, whose, period.at(now), now=now)
+    exported(found, form.value, out)
