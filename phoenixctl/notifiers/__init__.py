@@ -1,0 +1,1 @@
+"""Those who carry alerts to people and other systems."""
