@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
+from phoenixctl.metrics.kinds import Kind
 from phoenixctl.metrics.series import Batch
 from phoenixctl.metrics.subjects import agent_subject
 from phoenixctl.model.reading import AgentMetric, Metric, Reading
@@ -21,6 +23,8 @@ from phoenixctl.model.snapshot import (
 )
 
 UP: Final = "up"  # 1: the node answers, the agent serves; 0: not
+NO_KINDS: Final[Mapping[str, Kind]] = MappingProxyType({})  # so all are gauges
+_KINDS: Final = {Metric.SCHEDULINGS.value: Kind.COUNTER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +57,17 @@ def batches_of(snapshot: Snapshot, *, at_seconds: float) -> tuple[Batch, ...]:
         },
     }
     made = (
-        _batch(at_seconds, [node.name for node in nodes], columns),
-        _batch(at_seconds, list(agents), of_agents),
+        _batch(at_seconds, [node.name for node in nodes], columns, _KINDS),
+        _batch(at_seconds, list(agents), of_agents, NO_KINDS),
     )
     return tuple(batch for batch in made if batch.columns)
 
 
 def batches_of_samples(
-    samples: Mapping[str, Mapping[str, float]], *, at_seconds: float
+    samples: Mapping[str, Mapping[str, float]],
+    *,
+    at_seconds: float,
+    kinds: Mapping[str, Kind] = NO_KINDS,
 ) -> tuple[Batch, ...]:
     """Values by metric and subject; the metrics of the same subjects are in one batch."""
     by_subjects: dict[tuple[str, ...], dict[str, list[float]]] = {}
@@ -68,7 +75,9 @@ def batches_of_samples(
         subjects = tuple(sorted(values))
         column = [values[subject] for subject in subjects]
         by_subjects.setdefault(subjects, {})[metric] = column
-    made = (_batch(at_seconds, subjects, columns) for subjects, columns in by_subjects.items())
+    made = (
+        _batch(at_seconds, subjects, columns, kinds) for subjects, columns in by_subjects.items()
+    )
     return tuple(batch for batch in made if batch.columns)
 
 
@@ -77,14 +86,18 @@ def metrics_in(batches: Iterable[Batch]) -> set[str]:
 
 
 def _batch(
-    at_seconds: float, subjects: Sequence[str], columns: Mapping[str, Sequence[float]]
+    at_seconds: float,
+    subjects: Sequence[str],
+    columns: Mapping[str, Sequence[float]],
+    kinds: Mapping[str, Kind],
 ) -> Batch:
     known = {
-        metric: np.array(values, np.float32)
+        metric: np.array(values, np.float64)
         for metric, values in columns.items()
         if not all(map(math.isnan, values))
     }
-    return Batch(at_seconds, tuple(subjects), known)
+    own = {metric: kinds[metric] for metric in known if metric in kinds}
+    return Batch(at_seconds, tuple(subjects), known, own)
 
 
 def _of_node(node: NodeObservation | NodeUnobserved, metric: Metric) -> float:

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
-from phoenixctl.metrics.gathered import batches_of_samples
+import numpy as np
+
+from phoenixctl.metrics.digest import digest
 from phoenixctl.metrics.kinds import Kind
-from phoenixctl.metrics.series import History, Tier
+from phoenixctl.metrics.series import Batch, History, Tier
 from phoenixctl.ports.metrics import MetricStore
 
 _STEP: Final = 0.001  # what is kept at one millisecond replaces what was kept there before
@@ -30,9 +32,15 @@ def record(
     kept = value
     if kind is Kind.COUNTER:
         kept += _last(store, metric, subject, until=at)
-    for batch in batches_of_samples({metric: {subject: kept}}, at_seconds=at):
-        store.write(batch)
+    store.write(_batch(metric, kept, kind, subject, at))
     return kept
+
+
+def _batch(metric: str, value: float, kind: Kind, subject: str, at: float) -> Batch:
+    if kind.observed:
+        observed = {metric: digest([value])}
+        return Batch(at, (subject,), {}, {metric: kind}, observed)
+    return Batch(at, (subject,), {metric: np.array([value])}, {metric: kind})
 
 
 def _last(store: MetricStore, metric: str, subject: str, *, until: float) -> float:
