@@ -30,33 +30,7 @@ class OperatorsMachine:
     reach: SshReach
 
     async def run(self, command: Command, *, timeout_seconds: float) -> Completed:
-        begun = time.monotonic()
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command.argv,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise CommandFailed(f"{command.argv[0]}: {error.strerror}") from None
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                out, err = await process.communicate(command.stdin)
-        except TimeoutError:
-            raise CommandTimeout(
-                f"{command.argv[0]} was not done within {format_duration(timeout_seconds)}"
-            ) from None
-        finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-        status = process.returncode or 0
-        ended = signal.Signals(-status).name.removeprefix("SIG") if status < 0 else None
-        seconds = time.monotonic() - begun
-        return Completed(None if ended else status, out[-_KEPT:], err[-_KEPT:], seconds, ended)
+        return await run_here(command, timeout_seconds=timeout_seconds)
 
     async def digest(self, path: str) -> str:
         return await asyncio.to_thread(digest_of, path)
@@ -66,6 +40,37 @@ class OperatorsMachine:
 
     async def distrust_others(self, node: NodeName, public: str) -> int:
         return self.reach.unlearn_others(node, public)
+
+
+async def run_here(command: Command, *, timeout_seconds: float) -> Completed:
+    """As ports.here.Here.run: a program of this machine, to its end."""
+    begun = time.monotonic()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command.argv,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise CommandFailed(f"{command.argv[0]}: {error.strerror}") from None
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            out, err = await process.communicate(command.stdin)
+    except TimeoutError:
+        raise CommandTimeout(
+            f"{command.argv[0]} was not done within {format_duration(timeout_seconds)}"
+        ) from None
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    status = process.returncode or 0
+    ended = signal.Signals(-status).name.removeprefix("SIG") if status < 0 else None
+    seconds = time.monotonic() - begun
+    return Completed(None if ended else status, out[-_KEPT:], err[-_KEPT:], seconds, ended)
 
 
 def digest_of(path: str) -> str:

@@ -140,3 +140,14 @@ class Refused(PhoenixError):
 
     exit_code = ExitCode.REFUSED
     kind = "refused"
+
+
+class NotDelivered(PhoenixError):
+    """A receiver did not take a message. `passing`: it may do so a moment later."""
+
+    exit_code = ExitCode.SOME_FAILED
+    kind = "not delivered"
+
+    def __init__(self, what: str, *, hint: str = "", passing: bool = False) -> None:
+        super().__init__(what, hint=hint)
+        self.passing = passing
