@@ -1,9 +1,10 @@
-"""Where a fleet's metrics are kept, as configured."""
+"""How a fleet is measured, as configured: what is asked beside the survey, where it is kept."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,8 +34,62 @@ class PrometheusStore:
     timeout_seconds: float = 10.0  # of one request
 
 
+class CollectorKind(StrEnum):
+    """What is asked, and how."""
+
+    PROMETHEUS = "prometheus"  # a page of metrics in Prometheus' text
+    STATSD = "statsd"  # a command that prints lines as statsd takes them
+    HAPROXY = "haproxy"  # its runtime socket
+    REDIS = "redis"
+    POSTGRESQL = "postgresql"  # through psql on the node
+    RABBITMQ = "rabbitmq"  # through rabbitmqctl on the node
+    ETCD = "etcd"
+    CONSUL = "consul"
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """Something that is asked on some nodes at each collection, beside the survey.
+
+    `nodes` are names and patterns, `pools` names; a node that either has is asked, none: all are.
+    `path` is of an HTTP page or of a socket; `metrics` are patterns of the names to keep, none:
+    all. The metrics carry `job="<name>"`.
+    """
+
+    name: str
+    kind: CollectorKind
+    nodes: tuple[str, ...] = ()
+    pools: tuple[str, ...] = ()
+    port: int | None = None
+    path: str | None = None
+    command: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    password: SecretRef | None = None
+    timeout_seconds: float = 5.0
+
+    def asks(self, node: str, pool: str) -> bool:
+        if not self.nodes and not self.pools:
+            return True
+        return pool in self.pools or any(fnmatchcase(node, pattern) for pattern in self.nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A value that a collector found.
+
+    `kind`: counter, gauge, histogram or timer as metrics have them, of the latter two it is one of
+    many; or increment, by how much a counter has grown since the collector was asked before.
+    """
+
+    name: str
+    value: float
+    labels: tuple[tuple[str, str], ...] = ()
+    kind: str = "gauge"
+
+
 @dataclass(frozen=True, slots=True)
 class MetricsSettings:
     """How a fleet is measured."""
 
     store: PrometheusStore | None = None  # None: SQLite in the state folder
+    collectors: tuple[Collector, ...] = ()

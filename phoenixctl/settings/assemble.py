@@ -53,7 +53,7 @@ def assemble(root: models.Root, surroundings: Surroundings, report: Report) -> F
         prices=MappingProxyType(root.prices),
         store=_store(root.store),
         routers=MappingProxyType(dict(_routers(root, agents, pool_of, report))),
-        metrics=_metrics(root, report),
+        metrics=_metrics(root, pool_of, pools, report),
     )
     if fleet.placement is not None or any(spec.rules for spec in agents.values()):
         from phoenixctl.settings.check_placement import check_placement
@@ -83,12 +83,14 @@ def _routers(
     return read_routers(root.routers, agents, nodes, report)
 
 
-def _metrics(root: models.Root, report: Report) -> MetricsSettings | None:
+def _metrics(
+    root: models.Root, nodes: Collection[str], pools: Collection[str], report: Report
+) -> MetricsSettings | None:
     if root.metrics is None:
         return None
     from phoenixctl.settings.metrics import read_metrics
 
-    return read_metrics(root.metrics, report)
+    return read_metrics(root.metrics, nodes, pools, report)
 
 
 def _ssh(section: models.SshSection) -> SshSettings:

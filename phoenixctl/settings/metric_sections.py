@@ -8,11 +8,27 @@ from typing import Annotated
 from phoenixctl.model import measuring
 from phoenixctl.settings.kinds import choice, text
 from phoenixctl.settings.models import SecretSection
-from phoenixctl.settings.sections import Section, key, required
-from phoenixctl.settings.values import Duration, Path, Url
+from phoenixctl.settings.sections import Section, items, key, required
+from phoenixctl.settings.values import (
+    EMPTY_LIST,
+    ONE_OR_MORE,
+    Arguments,
+    Duration,
+    Name,
+    NodeNames,
+    Path,
+    Pattern,
+    Port,
+    Url,
+    UrlPath,
+)
 
 StoreKind = Annotated[
     measuring.MetricStoreKind, choice("sqlite", "prometheus", make=measuring.MetricStoreKind)
+]
+CollectorKindName = Annotated[
+    measuring.CollectorKind,
+    choice(*(kind.value for kind in measuring.CollectorKind), make=measuring.CollectorKind),
 ]
 # What a header can carry, and for a login what stands before the colon.
 HeaderText = Annotated[str, text("letters, digits and signs of ASCII, no blank", r"[\x21-\x7e]+")]
@@ -40,5 +56,27 @@ class MetricStoreSection(Section):
     )
 
 
+class CollectorSection(Section):
+    name: Name = required("Its name; its metrics carry it as the label job.")
+    kind: CollectorKindName = required("What is asked, and how.")
+    nodes: Annotated[list[NodeNames], ONE_OR_MORE] = items(
+        "Only on these nodes, folded or as patterns; with pools, on either's; by default on all."
+    )
+    pools: Annotated[list[Name], ONE_OR_MORE] = items("Only on nodes of these pools.")
+    port: Port | None = key("Port on the node's loopback; by default the usual one of its kind.")
+    path: UrlPath | None = key("Of the page (by default /metrics), or of HAProxy's socket.")
+    command: Arguments | None = key("Program and arguments that print it, or that lead to it.")
+    metrics: Annotated[list[Pattern], ONE_OR_MORE] = items(
+        "Only metrics of these names, as patterns; by default all."
+    )
+    password: SecretSection | None = key("Where the password is kept that it is asked with.")
+    timeout: Duration = key(
+        "Longest wait for an answer.", like=(measuring.Collector, "timeout_seconds")
+    )
+
+
 class FleetMetricsSection(Section):
     store: MetricStoreSection | None = key("Where they are kept; by default in the state folder.")
+    collectors: Annotated[list[CollectorSection], EMPTY_LIST] = items(
+        "What is asked at each collection, beside the survey."
+    )

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
-from phoenixctl.model.fleet import SecretRef
 from phoenixctl.model.measuring import MetricsSettings, MetricStoreKind, PrometheusStore
+from phoenixctl.settings.collectors import read_collectors, read_secret_ref
 from phoenixctl.settings.metric_sections import FleetMetricsSection, MetricStoreSection
-from phoenixctl.settings.models import SecretSection
 from phoenixctl.settings.nodes import Report
 from phoenixctl.settings.places import KeyPath
 
 _STORE: Final[KeyPath] = ("metrics", "store")
 
 
-def read_metrics(section: FleetMetricsSection, report: Report) -> MetricsSettings:
+def read_metrics(
+    section: FleetMetricsSection,
+    nodes: Collection[str],
+    pools: Collection[str],
+    report: Report,
+) -> MetricsSettings:
     """What is wrong goes to `report`."""
-    return MetricsSettings(store=_store(section.store, report))
+    return MetricsSettings(
+        store=_store(section.store, report),
+        collectors=read_collectors(section.collectors, nodes, pools, report),
+    )
 
 
 def _store(section: MetricStoreSection | None, report: Report) -> PrometheusStore | None:
@@ -35,21 +43,10 @@ def _store(section: MetricStoreSection | None, report: Report) -> PrometheusStor
     return PrometheusStore(
         write_url=section.write_url or "",
         query_url=(section.query_url or "").rstrip("/"),
-        token=_secret(section.token, (*_STORE, "token"), report),
+        token=read_secret_ref(section.token, (*_STORE, "token"), report),
         user=section.user,
-        password=_secret(section.password, (*_STORE, "password"), report),
+        password=read_secret_ref(section.password, (*_STORE, "password"), report),
         tenant=section.tenant,
         ca_file=section.ca_file,
         timeout_seconds=section.timeout,
     )
-
-
-def _secret(section: SecretSection | None, path: KeyPath, report: Report) -> SecretRef | None:
-    if section is None:
-        return None
-    if (section.env is None) == (section.file is None):
-        report(path, "expected one of env, file")
-        return None
-    if section.env is not None:
-        return SecretRef("env", section.env)
-    return SecretRef("file", section.file or "")

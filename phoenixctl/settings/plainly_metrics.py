@@ -5,12 +5,35 @@ from __future__ import annotations
 from typing import Any
 
 from phoenixctl.model.fleet import SecretRef
-from phoenixctl.model.measuring import MetricsSettings, MetricStoreKind, PrometheusStore
+from phoenixctl.model.measuring import (
+    Collector,
+    MetricsSettings,
+    MetricStoreKind,
+    PrometheusStore,
+)
 from phoenixctl.settings.plainly import duration
 
 
 def metrics_as_written(metrics: MetricsSettings) -> dict[str, Any]:
-    return {"store": None if metrics.store is None else _prometheus(metrics.store)}
+    return {
+        "store": None if metrics.store is None else _prometheus(metrics.store),
+        "collectors": [_collector(collector) for collector in metrics.collectors],
+    }
+
+
+def _collector(collector: Collector) -> dict[str, Any]:
+    return {
+        "name": collector.name,
+        "kind": collector.kind.value,
+        "nodes": list(collector.nodes),
+        "pools": list(collector.pools),
+        "port": collector.port,
+        "path": collector.path,
+        "command": list(collector.command) or None,
+        "metrics": list(collector.metrics),
+        "password": _secret(collector.password),
+        "timeout": duration(collector.timeout_seconds),
+    }
 
 
 def _prometheus(store: PrometheusStore) -> dict[str, Any]:

@@ -167,4 +167,15 @@ metrics:
     tenant: team
     ca_file: /ca.pem
     timeout: 20s
+  collectors:
+    - name: app
+      kind: prometheus
+      nodes: "a*"
+      pools: [web]
+      port: 9100
+      path: /stats
+      metrics: ["http_*"]
+      timeout: 2s
+    - {name: jobs, kind: statsd, command: [cat, /run/jobs]}
+    - {name: cache, kind: redis, password: {env: REDIS}}
 """

@@ -73,3 +73,37 @@ def test_a_fleet_with_metrics_has_a_json_form(tmp_path: Path) -> None:
 def test_how_a_fleet_is_measured_makes_no_plan_stale(tmp_path: Path) -> None:
     server = metrics(tmp_path, f"{{store: {{kind: prometheus, {URLS}}}}}")
     assert config_digest(server) == config_digest(metrics(tmp_path, "{}"))
+
+
+FLEET = """
+fleet: {name: f}
+pools: {web: {}, db: {}}
+nodes: [{name: "web[1-2]", pool: web}, {name: db1, pool: db}]
+metrics: {collectors: [%s]}
+"""
+
+
+def test_collectors_choose_nodes_by_name_pattern_and_pool(tmp_path: Path) -> None:
+    written = "{name: a, kind: redis, nodes: [web2], pools: [db]}, {name: b, kind: etcd}"
+    found = loaded(tmp_path, FLEET % written).fleet.metrics
+    assert found is not None
+    first, second = found.collectors
+    pools = {"web1": "web", "web2": "web", "db1": "db"}
+    assert [n for n, pool in pools.items() if first.asks(n, pool)] == ["web2", "db1"]
+    assert all(second.asks(n, pool) for n, pool in pools.items())
+
+
+@pytest.mark.parametrize(
+    ("collector", "what"),
+    [
+        ("{name: a, kind: prometheus}", "missing: port, which kind prometheus needs"),
+        ("{name: a, kind: statsd}", "missing: command, which kind statsd needs"),
+        ("{name: a, kind: redis, path: /x}", "a collector of kind redis has none"),
+        ("{name: a, kind: redis, nodes: [wbe1]}", "no node `wbe1`; did you mean `web1`?"),
+        ("{name: a, kind: redis, pools: [wbe]}", "no pool `wbe`; did you mean `web`?"),
+        ("{name: a, kind: redis}, {name: a, kind: etcd}", "there is a collector a before it"),
+        ("{name: a, kind: redis, password: {}}", "expected one of env, file"),
+    ],
+)
+def test_what_is_wrong_with_a_collector_is_said(tmp_path: Path, collector: str, what: str) -> None:
+    assert what in "\n".join(problems(tmp_path, FLEET % collector))

@@ -15,7 +15,7 @@ from phoenixctl.model.errors import ConfigError
 from phoenixctl.settings import shape
 from phoenixctl.settings.document import plain, read_tree
 from phoenixctl.settings.load import load
-from phoenixctl.settings.metric_sections import MetricStoreSection
+from phoenixctl.settings.metric_sections import CollectorSection, MetricStoreSection
 from phoenixctl.settings.models import Root
 from phoenixctl.settings.schema import json_schema
 from phoenixctl.settings.show import effective, origins, to_yaml
@@ -90,8 +90,8 @@ def _validated(model: type[BaseModel], name: str, value: Any) -> Any:
         "path": "/x", "name": "x", "command": ["x"], "hosts": ["x"], "fleet": {"name": "x"},
         "source": "x", "target": "/x", "run": ["x"], "bucket": "xyz",
         "region": "eu-central-1", "zones": [], "types": [], "zone": "eu-central-1a",
-        "kind": "sqlite" if model is MetricStoreSection else "envoy",
-            "key": "x", "label": "x", "agents": "x", "across": "x", "at": "1%",
+        "kind": {MetricStoreSection: "sqlite", CollectorSection: "redis"}.get(model, "envoy"),
+        "key": "x", "label": "x", "agents": "x", "across": "x", "at": "1%",
     }  # fmt: skip
     others = {k: required[k] for k, f in shape.keys(model).items() if f.is_required()}
     made = model.model_validate({**others, name: value})
@@ -164,6 +164,8 @@ def test_the_schema_is_one_and_refuses_what_the_loader_refuses(tmp_path):
         ("fleet: {name: f}\nrouters: {lb: {kind: nginx, folder: /etc/nginx}}", False),
         ("fleet: {name: f}\nmetrics: {store: {kind: sqlite}}", True),
         ("fleet: {name: f}\nmetrics: {store: {kind: influx}}", False),
+        ("fleet: {name: f}\nmetrics: {collectors: [{name: c, kind: redis}]}", True),
+        ("fleet: {name: f}\nmetrics: {collectors: [{name: c, kind: oracle}]}", False),
     ):
         path = tmp_path / "c.yaml"
         path.write_text(text)
