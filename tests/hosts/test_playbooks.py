@@ -1,4 +1,4 @@
-"""Shipped playbooks on real hosts: they are patched and rebooted, and get new host keys."""
+"""Every shipped playbook on real hosts, which tell themselves what became of their agents."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from phoenixctl.remote.host_key import KEY_FILE as KEY
 from tests.hosts.fleet import Hosts
 from tests.hosts.host import Host
+from tests.hosts.playing import BROKEN, MOVING, NAMES, READY_AFTER, Scene, Unit
 from tests.hosts.process import wait_for
 from tests.hosts.test_reboot import mains, running
 from tests.hosts.test_status import AGENTS, phoenixctl
@@ -100,3 +102,98 @@ def test_a_host_key_is_rotated_and_a_kill_in_between_locks_nobody_out(
     assert known(known_hosts, host) == [after]
     assert "phoenixctl" not in host.run("ls", "/etc/ssh")
     phoenixctl(config, "nodes", "describe", host.name)
+
+
+def test_agents_are_restarted_one_by_one_until_one_does_not_come_back(
+    hosts: Hosts, tmp_path: Path
+) -> None:
+    scene = Scene.of(hosts, tmp_path)
+    scene.run("agents", "start")
+    first = scene.units()
+    broken = hosts[first["counter-2"].host]
+    broken.run("touch", BROKEN)
+    told = scene.play("rolling-restart", "-p", "at_a_time=1", expect=3)
+    assert told["batches"] == [[name] for name in NAMES]
+    assert [report["exit_code"] for report in told["reports"]] == [0, 0, 3]
+    second = scene.units()
+    assert _newer(second, first) == {"counter-0", "counter-1", "counter-2"}
+    assert second["counter-3"] == first["counter-3"]
+    assert _one_by_one([second["counter-0"], second["counter-1"]])
+    assert scene.ready() == {"counter-0", "counter-1", "counter-3"}
+
+    broken.run("rm", BROKEN)
+    told = scene.play("rolling-restart", "-p", "at_a_time=1")
+    assert [report["batch"] for report in told["reports"]] == [3, 4]
+    third = scene.units()
+    assert _newer(third, second) == {"counter-2", "counter-3"}
+    assert _one_by_one([third[name] for name in NAMES])
+    assert {name: unit.host for name, unit in first.items()} == scene.places()
+    assert scene.ready() == set(NAMES)
+
+
+def _newer(now: Mapping[str, Unit], before: Mapping[str, Unit]) -> set[str]:
+    """Those whose process began anew."""
+    return {name for name in now if now[name].begun > before[name].begun}
+
+
+def _one_by_one(units: Iterable[Unit]) -> bool:
+    """Each was stopped when the one before was ready again, and no moment before."""
+    order = sorted(units, key=lambda unit: unit.begun)
+    return all(
+        following.ended_before >= one.begun + READY_AFTER for one, following in pairwise(order)
+    )
+
+
+def test_an_upgrade_stops_for_a_yes_after_its_canary(hosts: Hosts, tmp_path: Path) -> None:
+    scene = Scene.of(hosts, tmp_path)
+    scene.run("agents", "start")
+    first, old = scene.units(), scene.digests()
+    text = scene.config.read_text()
+    scene.config.write_text(text.replace("memory: 128MiB", "memory: 160MiB"))
+    words = ("-p", "agents=counter", "-p", "soak=200ms", "-p", "at_a_time=2")
+    scene.play("rolling-agent-upgrade", *words, expect=8)
+    second, between = scene.units(), scene.digests()
+    assert {name for name in NAMES if between[name] != old[name]} == {"counter-0"}
+    assert second["counter-0"].memory == 160 * 1024**2
+    assert {name: second[name] for name in NAMES[1:]} == {name: first[name] for name in NAMES[1:]}
+
+    scene.play("rolling-agent-upgrade", *words, "--approve", "canary")
+    third = scene.units()
+    assert _newer(third, second) == set(NAMES[1:])
+    for name in ("counter-1", "counter-2"):  # at a time, and then the last one
+        assert _one_by_one([third[name], third["counter-3"]])
+    assert scene.digests() == dict.fromkeys(NAMES, between["counter-0"])
+    assert scene.ready() == set(NAMES)
+
+
+def test_a_zone_is_left_and_filled_again_and_the_agents_know_what_they_have_counted(
+    hosts: Hosts, tmp_path: Path
+) -> None:
+    scene = Scene.of(hosts, tmp_path, more=MOVING)
+    scene.run("agents", "start")
+    before = scene.places()
+    assert set(before.values()) == {host.name for host in hosts}
+    for number, name in enumerate(NAMES):
+        scene.send(name, number + 1)
+    counted = scene.counts()
+    assert counted == {name: number + 1 for number, name in enumerate(NAMES)}
+
+    told = scene.play("evacuate-zone", "-p", "zone=a")
+    assert told["batches"] == [["host1"], ["host2"]]
+    moved = [step["agent"] for report in told["reports"] for step in report["steps"]
+             if step["action"] == "migrate agent"]  # fmt: skip
+    assert sorted(moved) == sorted(n for n, host in before.items() if host in ("host1", "host2"))
+    after = scene.places()
+    assert after.keys() == set(NAMES)
+    assert set(after.values()) <= {"host3", "host4"}
+    assert scene.cordoned() == {"host1", "host2"}
+    assert not [line for name in ("host1", "host2") for line in hosts[name].leftovers()
+                if line.startswith("process")]  # fmt: skip
+    assert scene.ready() == set(NAMES)
+    assert scene.counts() == counted
+
+    scene.run("nodes", "uncordon", "host1", "host2")
+    scene.play("nightly-rebalance")
+    assert sorted(scene.places().values()) == [host.name for host in hosts]
+    assert scene.ready() == set(NAMES)
+    assert scene.counts() == counted
