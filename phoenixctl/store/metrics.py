@@ -7,27 +7,28 @@ mode: readers see it as it was when they began, and the writer goes on.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
+from phoenixctl.metrics.digest import pack_digests, unpack_moments
+from phoenixctl.metrics.kinds import Kind
+from phoenixctl.metrics.rollup import Rolled, RollUps, spread_out, united
 from phoenixctl.metrics.series import Batch, History, Tier
 from phoenixctl.model.errors import StateDamaged
-from phoenixctl.store.metric_blocks import Block, history, latest, pack
+from phoenixctl.store.metric_blocks import Block, history, pack
+from phoenixctl.store.metric_latest import latest_values
+from phoenixctl.store.metric_names import Names
+from phoenixctl.store.metric_rolling import BELOW, GAP, Rolling, bucket
 from phoenixctl.store.metric_schema import changing, explained, open_database
 
 FILE_NAME: Final = "metrics.sqlite"
-# The newest of each metric and roster is found in the index alone; then its blob is read.
-_LATEST: Final = """
-    SELECT newest.name, blocks.at, blocks.roster, blocks.content FROM (
-        SELECT metrics.name, metrics.id, blocks.roster, MAX(blocks.at) AS at FROM metrics
-        JOIN blocks ON blocks.tier = :tier AND blocks.metric = metrics.id AND blocks.at >= :since
-        GROUP BY metrics.id, blocks.roster
-    ) AS newest
-    JOIN blocks ON blocks.tier = :tier AND blocks.metric = newest.id AND blocks.at = newest.at
-        AND blocks.roster = newest.roster
-    ORDER BY newest.name, blocks.at, blocks.roster
-"""
+
+_Moments: TypeAlias = tuple[int, int, NDArray[np.int64], NDArray[np.float64]]
 
 
 class SqliteMetrics:
@@ -36,6 +37,8 @@ class SqliteMetrics:
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
         self._connection = open_database(self._path)
+        self._names = Names(self._connection)
+        self._rolling = Rolling(self._connection, self._names)
 
     def __enter__(self) -> Self:
         return self
@@ -43,44 +46,58 @@ class SqliteMetrics:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def write(self, batch: Batch, *, tier: Tier = Tier.SECOND) -> None:
-        at = round(batch.at_seconds * 1000)
+    def write(self, batch: Batch) -> None:
+        at = _ms(batch.at_seconds)
         with explained(self._path), changing(self._connection):
-            roster = self._roster(batch.subjects)
-            metrics = self._metrics(batch.columns)
+            roster = self._names.roster(batch.subjects)
+            metrics = self._names.of_batch(batch)
             self._connection.executemany(
-                "INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?)",
                 [
-                    (tier.resolution_seconds, metrics[metric], at, roster, pack(values))
-                    for metric, values in batch.columns.items()
+                    (number, at, roster, pack(batch.columns[name], wide=kind is Kind.COUNTER))
+                    for name, (number, kind) in metrics.items()
+                    if name in batch.columns
                 ],
             )
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO rollups VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (1, metrics[name][0], at, roster, *pack_digests(observed))
+                    for name, observed in batch.observed.items()
+                ],
+            )
+            self._rolling.written(metrics.values(), at)
 
     def read(self, metric: str, *, start: float, until: float, tier: Tier = Tier.SECOND) -> History:
-        with explained(self._path):
-            self._connection.execute("BEGIN")  # blocks and rosters of the same moment
-            try:
-                found = self._connection.execute(
-                    "SELECT at, roster, content FROM blocks WHERE tier = ? AND at >= ? AND at < ?"
-                    " AND metric = (SELECT id FROM metrics WHERE name = ?) ORDER BY at, roster",
-                    (tier.resolution_seconds, round(start * 1000), round(until * 1000), metric),
-                )
-                blocks = [Block(*row) for row in found]
-                rosters = self._rosters({block.roster for block in blocks})
-            finally:
-                self._connection.execute("COMMIT")
-        try:
-            return history(blocks, rosters)
-        except ValueError as error:
-            raise StateDamaged(f"{self._path} cannot be used: {error}") from error
+        with self._reading():
+            found = self._names.metric(metric)
+            if found is None:
+                return history([], {})
+            number, kind = found
+            if tier is Tier.SECOND:
+                return self._values(number, _ms(start), _ms(until))
+            return self._means(tier, number, kind, bucket(tier, _ms(start)), _ms(until))
+
+    def digests(self, metric: str, *, start: float, until: float, tier: Tier) -> RollUps:
+        with self._reading():
+            found = self._names.metric(metric)
+            if found is None:
+                return _rollups([], tier)
+            if tier is Tier.SECOND:
+                return _rollups(self._each(found[0], _ms(start), _ms(until)), tier)
+            first = bucket(tier, _ms(start))
+            return _rollups(self._rolling.between(tier, found[0], first, _ms(until)), tier)
 
     def series(self, tier: Tier = Tier.SECOND) -> Mapping[str, tuple[str, ...]]:
+        # The first tier's values are in both tables.
         with explained(self._path):
             found = self._connection.execute(
-                "SELECT DISTINCT metrics.name, rosters.subjects FROM blocks"
-                " JOIN metrics ON metrics.id = blocks.metric"
-                " JOIN rosters ON rosters.id = blocks.roster WHERE tier = ? ORDER BY metrics.name",
-                (tier.resolution_seconds,),
+                "WITH pairs AS (SELECT metric, roster FROM rollups WHERE tier = :tier"
+                " UNION SELECT metric, roster FROM blocks WHERE :tier = 1)"
+                " SELECT metrics.name, rosters.subjects FROM pairs"
+                " JOIN metrics ON metrics.id = metric JOIN rosters ON rosters.id = roster"
+                " ORDER BY metrics.name",
+                {"tier": tier.resolution_seconds},
             ).fetchall()
         subjects: dict[str, set[str]] = {}
         for metric, names in found:
@@ -88,56 +105,150 @@ class SqliteMetrics:
         return {metric: tuple(sorted(names)) for metric, names in subjects.items()}
 
     def latest(self, *, since: float) -> Mapping[str, Mapping[str, float]]:
+        with self._reading():
+            return latest_values(self._connection, self._names, _ms(since))
+
+    def kinds(self) -> Mapping[str, Kind]:
         with explained(self._path):
-            self._connection.execute("BEGIN")  # blocks and rosters of the same moment
-            try:
-                found = self._connection.execute(
-                    _LATEST, {"tier": Tier.SECOND.resolution_seconds, "since": round(since * 1000)}
-                ).fetchall()
-                rosters = self._rosters({row[2] for row in found})
-            finally:
-                self._connection.execute("COMMIT")
-        try:
-            return latest([(row[0], Block(*row[1:])) for row in found], rosters)
-        except ValueError as error:
-            raise StateDamaged(f"{self._path} cannot be used: {error}") from error
+            return self._names.kinds()
+
+    def rollup(self, *, now: float) -> int:
+        oldest = bucket(Tier.HOUR, _ms(now - Tier.HOUR.kept_seconds))
+        made = 0
+        with explained(self._path):
+            for tier in BELOW:  # the finest first: the next one is made of it
+                for metric, at in self._rolling.due(tier, _ms(now)):
+                    made += self._rolling.roll(tier, metric, at, oldest=oldest)
+        return made
 
     def forget(self, *, now: float) -> int:
+        self.rollup(now=now)
         removed = 0
         with explained(self._path), changing(self._connection):
             for tier in Tier:
-                limit = round((now - tier.kept_seconds) * 1000)
+                limit = _ms(now - tier.kept_seconds)
+                key = (tier.resolution_seconds, limit)
+                self._connection.execute(
+                    "INSERT INTO horizons VALUES (?, ?) ON CONFLICT (tier)"
+                    " DO UPDATE SET at = max(at, excluded.at)",
+                    key,
+                )
                 removed += self._connection.execute(
-                    "DELETE FROM blocks WHERE tier = ? AND at < ?", (tier.resolution_seconds, limit)
+                    "DELETE FROM rollups WHERE tier = ? AND at < ?"
+                    " AND metric IN (SELECT id FROM metrics)",
+                    key,
                 ).rowcount
+            # What a counter grew from is kept as long as its growth may be asked for.
+            before = _ms(now - Tier.SECOND.kept_seconds) - GAP
+            removed += self._connection.execute(
+                "DELETE FROM blocks WHERE at < ? AND metric IN (SELECT id FROM metrics)", (before,)
+            ).rowcount
             if removed:
-                self._connection.execute(
-                    "DELETE FROM rosters WHERE id NOT IN (SELECT roster FROM blocks)"
-                )
-                self._connection.execute(
-                    "DELETE FROM metrics WHERE id NOT IN (SELECT metric FROM blocks)"
-                )
+                self._forget_names()
         return removed
 
     def close(self) -> None:
         self._connection.close()
 
-    def _roster(self, subjects: tuple[str, ...]) -> int:
-        # Looked up at each batch: another process may have forgotten the number since.
-        names = json.dumps(subjects, ensure_ascii=False, separators=(",", ":"))
-        self._connection.execute("INSERT OR IGNORE INTO rosters (subjects) VALUES (?)", (names,))
-        found = self._connection.execute("SELECT id FROM rosters WHERE subjects = ?", (names,))
-        return int(found.fetchone()[0])
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """All tables as they were at one moment."""
+        with explained(self._path):
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            except ValueError as error:
+                raise StateDamaged(f"{self._path} cannot be used: {error}") from error
+            finally:
+                self._connection.execute("COMMIT")
 
-    def _rosters(self, numbers: Iterable[int]) -> dict[int, tuple[str, ...]]:
-        found: dict[int, tuple[str, ...]] = {}
-        for number in numbers:
-            rows = self._connection.execute("SELECT subjects FROM rosters WHERE id = ?", (number,))
-            found[number] = tuple(json.loads(rows.fetchone()[0]))
-        return found
+    def _values(self, metric: int, start: int, until: int) -> History:
+        """As they were written, and the means of what was observed."""
+        blocks = self._rolling.blocks(metric, start, until)
+        observed = self._moments(Tier.SECOND, metric, start, until)
+        means = [
+            Block(at, roster, pack(_mean(count, total))) for at, roster, count, total in observed
+        ]
+        if means:
+            blocks = sorted([*blocks, *means], key=lambda block: (block.at, block.roster))
+        return history(blocks, self._names.rosters({block.roster for block in blocks}))
 
-    def _metrics(self, names: Iterable[str]) -> dict[str, int]:
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO metrics (name) VALUES (?)", [(name,) for name in names]
+    def _means(self, tier: Tier, metric: int, kind: Kind, start: int, until: int) -> History:
+        """The means of buckets; of a counter by how much it has grown in all of them so far."""
+        counter = kind is Kind.COUNTER
+        fresh = self._rolling.fresh(tier, metric, start, until)
+        found = [
+            (at, roster, count, total)
+            for at, roster, count, total in self._moments(tier, metric, start, until)
+            if at not in fresh
+        ]
+        rosters = self._names.rosters({roster for _, roster, _, _ in found})
+        for number, (at, part) in enumerate(fresh.items(), start=1):
+            if part is not None:
+                rosters[-number] = part.subjects
+                found.append((at, -number, part.digests.count, part.digests.total))
+        blocks = [
+            Block(at, roster, pack(_mean(count, total, counter=counter), wide=counter))
+            for at, roster, count, total in sorted(found, key=lambda row: row[0])
+        ]
+        means = history(blocks, rosters)
+        if not counter:
+            return means
+        grown = np.cumsum(np.nan_to_num(means.values), axis=0)
+        grown[np.isnan(means.values)] = np.nan
+        return History(means.times, means.subjects, grown)
+
+    def _moments(self, tier: Tier, metric: int, start: int, until: int) -> list[_Moments]:
+        """Count and sum alone, which is a tenth of the work."""
+        rows = self._connection.execute(
+            "SELECT at, roster, moments FROM rollups"
+            " WHERE tier = ? AND metric = ? AND at >= ? AND at < ? ORDER BY at, roster",
+            (tier.resolution_seconds, metric, start, until),
+        ).fetchall()
+        rosters = self._names.rosters({row[1] for row in rows})
+        return [
+            (at, roster, *unpack_moments(moments, len(rosters[roster]))[:2])
+            for at, roster, moments in rows
+        ]
+
+    def _each(self, metric: int, start: int, until: int) -> list[tuple[int, Rolled]]:
+        """Each time at which something was written as a bucket of its own."""
+        rows = self._connection.execute(
+            "SELECT at FROM blocks WHERE metric = ?1 AND at >= ?2 AND at < ?3 UNION"
+            " SELECT at FROM rollups WHERE tier = 1 AND metric = ?1 AND at >= ?2 AND at < ?3",
+            (metric, start, until),
+        ).fetchall()
+        made = [(at, self._rolling.of_values(metric, at, at + 1)) for (at,) in sorted(rows)]
+        return [(at, part) for at, part in made if part is not None]
+
+    def _forget_names(self) -> None:
+        self._connection.execute(
+            "DELETE FROM metrics WHERE id NOT IN (SELECT metric FROM blocks)"
+            " AND id NOT IN (SELECT metric FROM rollups)"
         )
-        return dict(self._connection.execute("SELECT name, id FROM metrics"))
+        self._connection.execute(
+            "DELETE FROM rosters WHERE NOT EXISTS"
+            " (SELECT 1 FROM blocks WHERE roster = rosters.id)"
+            " AND NOT EXISTS (SELECT 1 FROM rollups WHERE roster = rosters.id)"
+        )
+
+
+def _mean(
+    count: NDArray[np.int64], total: NDArray[np.float64], *, counter: bool = False
+) -> NDArray[np.float64]:
+    """NaN without values; of a counter the sum itself."""
+    return total / np.where(count > 0, 1 if counter else count, np.nan)
+
+
+def _rollups(parts: list[tuple[int, Rolled]], tier: Tier) -> RollUps:
+    subjects = united([part.subjects for _, part in parts])
+    return RollUps(
+        times=np.array([at for at, _ in parts], np.float64) / 1000,
+        seconds=tier.resolution_seconds,
+        subjects=subjects,
+        digests=tuple(spread_out(part, subjects) for _, part in parts),
+    )
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from phoenixctl.metrics.rollup import GAP_SECONDS
 from phoenixctl.metrics.series import Batch, Tier
 from phoenixctl.ports.metrics import MetricStore
 from phoenixctl.store.metrics import SqliteMetrics
@@ -73,13 +74,6 @@ def test_an_unknown_value_stays_unknown(store: MetricStore) -> None:
     np.testing.assert_array_equal(read(store)[2], [[np.nan]])
 
 
-def test_tiers_are_kept_apart(store: MetricStore) -> None:
-    store.write(batch(NOON, {"a": 1}))
-    store.write(batch(NOON, {"a": 7}), tier=Tier.HOUR)
-    assert store.read("cpu", start=0, until=2 * NOON, tier=Tier.HOUR).values.tolist() == [[7]]
-    assert read(store)[2] == [[1]]
-
-
 def test_series_are_listed_by_metric(store: MetricStore) -> None:
     store.write(batch(NOON, {"b": 1, "a": 1}))
     store.write(batch(NOON + 1, {"c": 1}))
@@ -106,13 +100,15 @@ def test_what_is_unknown_now_has_no_latest_value(store: MetricStore) -> None:
     assert store.latest(since=NOON) == {"cpu": {"b": 2, "c": 3}}
 
 
-@pytest.mark.parametrize("tier", list(Tier))
-def test_each_tier_is_kept_for_its_time(store: MetricStore, tier: Tier) -> None:
-    store.write(batch(NOON, {"a": 1}), tier=tier)
-    store.write(batch(NOON + 1, {"b": 1}), tier=tier)
-    assert store.forget(now=NOON + tier.kept_seconds) == 0
-    assert store.forget(now=NOON + tier.kept_seconds + 1) == 1
-    assert store.series(tier) == {"cpu": ("b",)}
+def test_what_was_written_is_kept_for_two_hours_and_the_gap_that_counters_may_have(
+    store: MetricStore,
+) -> None:
+    store.write(batch(NOON, {"a": 1}))
+    store.write(batch(NOON + 1, {"b": 1}))
+    kept = Tier.SECOND.kept_seconds + GAP_SECONDS
+    assert store.forget(now=NOON + kept) == 0
+    assert store.forget(now=NOON + kept + 1) == 1
+    assert store.series() == {"cpu": ("b",)}
 
 
 def test_what_was_forgotten_can_be_written_again(store: MetricStore) -> None:
