@@ -105,6 +105,10 @@ class Session(Protocol):
         """
         ...
 
+    async def ask_port(self, port: int, question: bytes, *, timeout_seconds: float) -> bytes:
+        """The same of the server on a port of the node's loopback."""
+        ...
+
     async def upload(self, source: Path, target: str) -> Transferred:
         """Copy a file or folder to the node; files appear whole or not at all."""
         ...

@@ -170,6 +170,18 @@ class SshSession:
             limit=self._settings.output_limit,
         )
 
+    async def ask_port(self, port: int, question: bytes, *, timeout_seconds: float) -> bytes:
+        from phoenixctl.ssh.unix_socket import ask_port
+
+        return await ask_port(
+            self._connection,
+            port,
+            question,
+            node=self.node,
+            timeout_seconds=timeout_seconds,
+            limit=self._settings.output_limit,
+        )
+
     async def upload(self, source: Path, target: str) -> Transferred:
         from phoenixctl.ssh.transfer import upload
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -13,7 +14,7 @@ from phoenixctl.model.units import Bytes
 from phoenixctl.ports.reach import Session
 from tests.faults.conftest import StartServer
 from tests.haproxy import talking
-from tests.sshd import Sshd, node_at, reaching
+from tests.sshd import Sshd, free_port, node_at, reaching
 
 pytestmark = pytest.mark.sshd
 
@@ -77,3 +78,35 @@ async def test_where_sshd_forwards_no_sockets_the_hint_says_what_to_look_for(
     error = await ask(start_server(options=("AllowStreamLocalForwarding no",)), tmp_path / "s")
     assert isinstance(error, Unreachable)
     assert "AllowStreamLocalForwarding" in error.hint
+
+
+async def test_a_server_on_a_port_is_asked_likewise(server: Sshd) -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"you asked " + await reader.readline())
+        writer.close()
+
+    listening = await asyncio.start_server(echo, "127.0.0.1", 0)
+    node = node_at(server)
+    async with listening, reaching(node) as reach:
+        port = listening.sockets[0].getsockname()[1]
+
+        async def job(session: Session) -> bytes:
+            return await session.ask_port(port, b"who?\n", timeout_seconds=5.0)
+
+        assert await reach.each([node.name], job) == {
+            node.name: Succeeded(b"you asked who?\n", ANY)
+        }
+
+
+async def test_a_port_where_nobody_listens_is_unreachable(server: Sshd) -> None:
+    node = node_at(server)
+    port = free_port()
+
+    async def job(session: Session) -> bytes:
+        return await session.ask_port(port, b"who?\n", timeout_seconds=5.0)
+
+    async with reaching(node) as reach:
+        outcome = (await reach.each([node.name], job))[node.name]
+    assert isinstance(outcome, Failed)
+    assert isinstance(outcome.error, Unreachable)
+    assert f"127.0.0.1:{port}: nothing answers there" in outcome.error.what

@@ -59,6 +59,9 @@ class FakeSession:
     page: Callable[[HttpRequest], HttpResponse | PhoenixError] = lambda _request: CommandFailed(
         "nothing listens"
     )
+    socket: Callable[[str, bytes], bytes | PhoenixError] = lambda _at, _question: Unreachable(
+        "nothing listens"
+    )
     ran: list[Command] = field(default_factory=list)
 
     async def run(
@@ -74,7 +77,10 @@ class FakeSession:
         return False
 
     async def ask_socket(self, path: str, question: bytes, *, timeout_seconds: float) -> bytes:
-        raise NotImplementedError
+        return _given(self.socket(path, question))
+
+    async def ask_port(self, port: int, question: bytes, *, timeout_seconds: float) -> bytes:
+        return _given(self.socket(str(port), question))
 
     def stream(self, command: Command, *, sudo: bool | None = None) -> Any:
         raise NotImplementedError

@@ -88,6 +88,9 @@ class LocalNode:
     async def ask_socket(self, path: str, question: bytes, *, timeout_seconds: float) -> bytes:
         raise CommandFailed("there is none")
 
+    async def ask_port(self, port: int, question: bytes, *, timeout_seconds: float) -> bytes:
+        raise CommandFailed("there is none")
+
     async def upload(self, source: Path, target: str) -> object:
         raise NotImplementedError
 
