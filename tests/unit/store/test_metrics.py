@@ -1,12 +1,10 @@
-"""The SQLite file of metrics: who may read it, other versions, readers, kill -9."""
+"""The SQLite file of metrics: who may read it, other versions, readers."""
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +16,6 @@ from phoenixctl.store.metrics import FILE_NAME, SqliteMetrics
 
 NODES = tuple(f"node-{number}" for number in range(200))
 METRICS = tuple(f"metric-{number}" for number in range(20))
-
-# Says each tick's number once its write has returned, until it is killed.
-WRITER = """
-import itertools, sys
-from pathlib import Path
-from phoenixctl.store.metrics import SqliteMetrics
-from tests.unit.store.test_metrics import tick
-with SqliteMetrics(Path(sys.argv[1])) as store:
-    for number in itertools.count(int(sys.argv[2])):
-        store.write(tick(number))
-        print(number, flush=True)
-"""
 
 
 def tick(number: int) -> Batch:
@@ -103,36 +89,3 @@ def test_a_batch_that_fails_leaves_nothing_of_itself(tmp_path: Path) -> None:
         with pytest.raises(PhoenixError, match="full"):
             store.write(tick(2))
         assert [store.read(name, start=2, until=3).times.size for name in METRICS] == [0] * 20
-
-
-def test_a_killed_writer_leaves_every_batch_that_it_had_written_whole(tmp_path: Path) -> None:
-    returned = 0
-    for ticks in (1, 7, 40):
-        returned = killed_after(ticks, tmp_path, start=returned + 1000)
-    with SqliteMetrics(tmp_path) as store:
-        assert all_ticks(store, METRICS[0]) >= {1000, returned}
-        for metric in METRICS:
-            assert all_ticks(store, metric) == all_ticks(store, METRICS[0])
-    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as database:
-        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-
-
-def killed_after(ticks: int, folder: Path, *, start: int) -> int:
-    """SIGKILL a writer once it has said so many ticks; the last one that it said at all."""
-    command = [sys.executable, "-c", WRITER, str(folder), str(start)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
-        assert writer.stdout is not None
-        for _ in range(ticks):
-            assert writer.stdout.readline(), "it ended by itself"
-        writer.kill()
-        rest = writer.stdout.read().split(b"\n")[:-1]  # what follows the last line end is cut off
-    said = start + ticks - 1 + len(rest)
-    with SqliteMetrics(folder) as store:
-        assert all_ticks(store, METRICS[0]) >= set(range(start, said + 1))
-    return said
-
-
-def all_ticks(store: SqliteMetrics, metric: str) -> set[int]:
-    found = store.read(metric, start=0, until=1e9)
-    assert (found.values == found.times[:, None]).all()
-    return {int(at) for at in found.times}
