@@ -45,18 +45,16 @@ def _encoder(kind: Any) -> _Convert:
         raise TypeError(f"{kind.__name__} has no JSON form")
     hints = _hints(kind)
     fields = [
-        (field.name, _default(field), _in_union(hints[field.name]))
+        (field.name, _default(field), _writer(hints[field.name]))
         for field in dataclasses.fields(kind)
     ]
 
     def convert(value: Any) -> dict[str, Any]:
         written: dict[str, Any] = {}
-        for name, default, tagged in fields:
+        for name, default, write in fields:
             found = getattr(value, name)
-            if found == default:
-                continue
-            encoded = encode(found)
-            written[name] = {"is": type(found).__name__, **encoded} if tagged else encoded
+            if found != default:
+                written[name] = write(found)
         return written
 
     return convert
@@ -70,16 +68,42 @@ def _hints(kind: Any) -> dict[str, Any]:
 @cache
 def _later() -> Mapping[str, Any]:
     """The names that `model.fleet` leaves to whoever needs them."""
-    from phoenixctl.model import aws, bootstrap, fleet, hooks, measuring, moving, routing, rules, s3
+    from phoenixctl.model import (
+        alerting,
+        aws,
+        bootstrap,
+        fleet,
+        hooks,
+        measuring,
+        moving,
+        routing,
+        rules,
+        s3,
+    )
 
-    modules = (aws, bootstrap, fleet, hooks, measuring, moving, routing, rules, s3)
-    return {name: found for module in modules for name, found in vars(module).items()}
+    own = (alerting, aws, bootstrap, fleet, hooks, measuring, moving, routing, rules, s3)
+    return {name: found for module in own for name, found in vars(module).items()}
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return field.default
+
+
+def _writer(hint: Any) -> _Convert:
+    """How a field is written: with its class's name where that is not the only one it may have."""
+    arguments = typing.get_args(hint)
+    if _in_union(hint):
+        return _tagged
+    if typing.get_origin(hint) is Mapping and _in_union(arguments[1]):
+        return lambda value: {str(key): _tagged(item) for key, item in value.items()}
+    return encode
+
+
+def _tagged(value: Any) -> Any:
+    encoded = encode(value)
+    return {"is": type(value).__name__, **encoded} if isinstance(encoded, dict) else encoded
 
 
 def _in_union(hint: Any) -> bool:

@@ -13,6 +13,7 @@ from phoenixctl.model.names import AgentId, NodeName, agent_id
 from phoenixctl.model.units import Bytes
 
 if TYPE_CHECKING:  # made only for fleets that have them; `model.codec` finds the names
+    from phoenixctl.model.alerting import AlertSettings
     from phoenixctl.model.aws import AwsPool
     from phoenixctl.model.bootstrap import Bootstrap
     from phoenixctl.model.hooks import Drain, Hook, MetricNames, Readiness
@@ -252,6 +253,7 @@ class Fleet:
         default_factory=lambda: MappingProxyType({})
     )  # who spreads requests over agents, by name
     metrics: MetricsSettings | None = None  # None: as they are measured by default
+    alerts: AlertSettings | None = None  # None: the default rules, and nobody is told
 
     def instances(self) -> tuple[Agent, ...]:
         """Every wanted agent, in the order of spec and ordinal."""

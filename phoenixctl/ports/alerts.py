@@ -39,13 +39,13 @@ class AlertStore(Protocol):
     def keep(
         self,
         standings: Standings,
-        owing: Mapping[tuple[str, str], Delivery],
+        owing: Mapping[tuple[str, str], Delivery | None],
         transitions: Sequence[Transition],
         *,
         now: float,
     ) -> None:
         """An evaluation, whole or not at all. What receivers know is replaced where `owing` says
-        something else; it comes before anything is sent."""
+        something else (None: nothing more); it comes before anything is sent."""
         ...
 
     def note(self, receiver: str, group: str, delivery: Delivery | None) -> None:

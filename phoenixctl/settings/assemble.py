@@ -24,6 +24,7 @@ from phoenixctl.settings.nodes import Report, read_nodes
 from phoenixctl.settings.pools import read_pools
 
 if TYPE_CHECKING:
+    from phoenixctl.model.alerting import AlertSettings
     from phoenixctl.model.measuring import MetricsSettings
     from phoenixctl.model.routing import RouterSettings
     from phoenixctl.model.rules import PlacementSettings
@@ -54,6 +55,7 @@ def assemble(root: models.Root, surroundings: Surroundings, report: Report) -> F
         store=_store(root.store),
         routers=MappingProxyType(dict(_routers(root, agents, pool_of, report))),
         metrics=_metrics(root, pool_of, pools, report),
+        alerts=_alerts(root, pools, report),
     )
     if fleet.placement is not None or any(spec.rules for spec in agents.values()):
         from phoenixctl.settings.check_placement import check_placement
@@ -91,6 +93,14 @@ def _metrics(
     from phoenixctl.settings.metrics import read_metrics
 
     return read_metrics(root.metrics, nodes, pools, report)
+
+
+def _alerts(root: models.Root, pools: Collection[str], report: Report) -> AlertSettings | None:
+    if root.alerts is None:
+        return None
+    from phoenixctl.settings.alerts import read_alerts
+
+    return read_alerts(root.alerts, pools, root.targets.cluster_availability, report)
 
 
 def _ssh(section: models.SshSection) -> SshSettings:

@@ -19,7 +19,9 @@ _CONTAINERS: Final = {
     "list_type": "a list",
 }
 # What stands there is never repeated; among authorized keys, a private one may be by mistake.
-_PRIVATE: Final = frozenset({"secrets", "env", "authorized_keys", "token", "password"})
+_PRIVATE: Final = frozenset(
+    {"secrets", "env", "authorized_keys", "token", "password", "url", "url_from"}
+)
 
 
 def explain(error: ValidationError, tree: Tree, root: type[BaseModel]) -> list[Problem]:

@@ -78,6 +78,12 @@ def _metrics() -> type[BaseModel]:
     return FleetMetricsSection
 
 
+def _alerts() -> type[BaseModel]:
+    from phoenixctl.settings.alert_sections import AlertsSection
+
+    return AlertsSection
+
+
 Taints = Annotated[list[Annotated[Any, Later(_taint), TAINT_ALONE]], ONE_OR_MORE]
 Rules = Annotated[Any, Later(_rules)]
 Placement = Annotated[Any, Later(_placement)]
@@ -85,3 +91,4 @@ Migration = Annotated[Any, Later(_migration)]
 Checkpoints = Annotated[Any, Later(_checkpoints)]
 Router = Annotated[Any, Later(_router)]
 Metrics = Annotated[Any, Later(_metrics)]
+Alerts = Annotated[Any, Later(_alerts)]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from phoenixctl.model import fleet, hooks, s3
 from phoenixctl.settings.aws_values import BucketName, ObjectPrefix, PricedKind, Region
 from phoenixctl.settings.later import (
+    Alerts,
     Checkpoints,
     Metrics,
     Migration,
@@ -339,3 +340,4 @@ class Root(Section):
         "Who spreads requests over agents, by the router's name."
     )
     metrics: Metrics | None = key("How the fleet is measured, by default as it says there.")
+    alerts: Alerts | None = key("What is watched, and who is told; by default nobody is.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
@@ -23,7 +23,6 @@ from phoenixctl.model.fleet import (
     Targets,
 )
 from phoenixctl.model.hooks import Drain, ExecHook, Hook, HttpHook, MetricNames, Readiness, TcpHook
-from phoenixctl.model.measuring import MetricsSettings
 from phoenixctl.model.moving import Checkpoints, Migration
 from phoenixctl.model.routing import RouterKind, RouterSettings
 from phoenixctl.model.rules import Taint
@@ -53,8 +52,8 @@ def fleet_as_written(fleet: Fleet) -> Written:
         "placement": placement_as_written(fleet.placement),
         "prices": dict(fleet.prices),
         "store": None if fleet.store is None else {"s3": _s3(fleet.store)},
-        "routers": _routers(fleet.routers),
-        "metrics": None if fleet.metrics is None else _measuring(fleet.metrics),
+        "routers": {name: _router(router) for name, router in fleet.routers.items()},
+        **_watching(fleet),
     }
 
 
@@ -361,10 +360,6 @@ def _guards(guards: Guards) -> Written:
     }
 
 
-def _routers(routers: Mapping[str, RouterSettings]) -> Written:
-    return {name: _router(router) for name, router in routers.items()}
-
-
 def _router(router: RouterSettings) -> Written:
     haproxy = router.kind is RouterKind.HAPROXY
     check = router.check_seconds
@@ -382,10 +377,15 @@ def _router(router: RouterSettings) -> Written:
     }
 
 
-def _measuring(metrics: MetricsSettings) -> Written:
+def _watching(fleet: Fleet) -> Written:
+    """What few fleets have written down."""
+    from phoenixctl.settings.plainly_alerts import alerts_as_written
     from phoenixctl.settings.plainly_metrics import metrics_as_written
 
-    return metrics_as_written(metrics)
+    return {
+        "metrics": fleet.metrics and metrics_as_written(fleet.metrics),
+        "alerts": fleet.alerts and alerts_as_written(fleet.alerts),
+    }
 
 
 def _s3(store: S3Store) -> Written:

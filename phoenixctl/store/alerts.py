@@ -85,7 +85,7 @@ class SqliteAlerts:
     def keep(
         self,
         standings: Standings,
-        owing: Mapping[tuple[str, str], Delivery],
+        owing: Mapping[tuple[str, str], Delivery | None],
         transitions: Sequence[Transition],
         *,
         now: float,

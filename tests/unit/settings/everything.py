@@ -178,4 +178,55 @@ metrics:
       timeout: 2s
     - {name: jobs, kind: statsd, command: [cat, /run/jobs]}
     - {name: cache, kind: redis, password: {env: REDIS}}
+alerts:
+  defaults: false
+  rules:
+    queue:
+      metric: queue_length
+      of: agents
+      pools: [web]
+      direction: below
+      warning: {at: 80%, clear: 0.9}
+      critical: -5
+      for: 1m
+      keep_firing_for: 2m
+      no_data: null
+      labels: {team: web}
+    budget:
+      metric: availability
+      of: fleet
+      pools: [web]
+      budget:
+        objective: 99%
+        good: true
+        weight: throughput
+        windows: [{factor: 3, long: 2h, short: 10m, severity: warning}]
+      for: 1m
+      keep_firing_for: 2m
+      no_data: 1h
+      labels: {team: web}
+  receivers:
+    am:
+      alertmanager: {url: "http://127.0.0.1:9093", token: {env: AM}, expires: 5m}
+      severity: critical
+      match: pool=web
+      group_by: [pool]
+      repeat: 1h
+      resolved: false
+      timeout: 3s
+      attempts: 5
+    hook: {webhook: {url_from: {file: hook}, token: {env: HOOK}}}
+    slack: {slack: {url_from: {env: SLACK}}}
+    page: {command: [page, 1.10]}
+    mail:
+      email:
+        server: mail.example.org
+        port: 465
+        tls: implicit
+        user: ops
+        password: {file: mail}
+        from: phoenix@example.org
+        to: ops@example.org
+  group_by: [pool, metric]
+  repeat: 30m
 """

@@ -26,6 +26,7 @@ def test_every_field_of_the_model_can_be_set(tmp_path: Path) -> None:
     assert spec.rules
     assert fleet.placement
     assert fleet.metrics
+    assert fleet.alerts
     for value, left in (
         (fleet, set()),
         (node, {"host_keys"}),  # only a provider knows them
@@ -70,6 +71,14 @@ def test_every_field_of_the_model_can_be_set(tmp_path: Path) -> None:
         (fleet.placement.rebalance, set()),
         (fleet.store, set()),
         (fleet.routers["edge"], set()),
+        (fleet.alerts, set()),
+        (fleet.alerts.rules["queue"], set()),
+        (fleet.alerts.rules["budget"], set()),
+        (fleet.alerts.rules["budget"].windows[0], set()),  # type: ignore[union-attr]
+        (fleet.alerts.receivers["am"], set()),
+        (fleet.alerts.receivers["am"].way, set()),
+        (fleet.alerts.receivers["hook"].way, set()),
+        (fleet.alerts.receivers["mail"].way, set()),
         (fleet.metrics, set()),
         (fleet.metrics.store, {"user", "password"}),  # a login is a token or these
         (fleet.metrics.collectors[0], {"command", "password"}),  # of other kinds

@@ -92,6 +92,8 @@ def _validated(model: type[BaseModel], name: str, value: Any) -> Any:
         "region": "eu-central-1", "zones": [], "types": [], "zone": "eu-central-1a",
         "kind": {MetricStoreSection: "sqlite", CollectorSection: "redis"}.get(model, "envoy"),
         "key": "x", "label": "x", "agents": "x", "across": "x", "at": "1%",
+        "metric": "x", "factor": 1, "long": "1m", "short": "1s", "server": "x", "from": "a@b",
+        "to": "a@b", "url_from": {"env": "X"},
     }  # fmt: skip
     others = {k: required[k] for k, f in shape.keys(model).items() if f.is_required()}
     made = model.model_validate({**others, name: value})
