@@ -85,6 +85,12 @@ class Parts:
     @cached_property
     def metrics(self) -> MetricStore:
         """Where the fleet's metrics are kept, for the thread that asks first."""
+        metrics = self.configured.metrics
+        if metrics is not None and metrics.store is not None:
+            from phoenixctl.store.prometheus.metrics import PrometheusMetrics
+
+            name = self.configured.name
+            return PrometheusMetrics(metrics.store, name, self.secret, self.clock)
         from phoenixctl.store.metrics import SqliteMetrics
 
         return SqliteMetrics(self.state)

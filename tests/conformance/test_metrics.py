@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,33 @@ from phoenixctl.metrics.rollup import GAP_SECONDS
 from phoenixctl.metrics.series import Batch, Tier
 from phoenixctl.ports.metrics import MetricStore
 from phoenixctl.store.metrics import SqliteMetrics
+from tests.prometheus import RunningPrometheus, running_prometheus
 
-KINDS: dict[str, Callable[[Path], MetricStore]] = {"sqlite": SqliteMetrics}
-NOON = 1_800_000_000.0
+NOON = float(int(time.time()) - 600)  # no server takes samples of another time than ours
 
 
-@pytest.fixture(params=list(KINDS))
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPrometheus]:
+    with running_prometheus(tmp_path_factory.mktemp("prometheus")) as found:
+        yield found
+
+
+@pytest.fixture(params=["sqlite", "prometheus"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MetricStore]:
-    found = KINDS[request.param](tmp_path)
+    found: MetricStore
+    if request.param == "sqlite":
+        found = SqliteMetrics(tmp_path)
+    else:  # each test has a fleet of its own there
+        found = request.getfixturevalue("server").store(f"fleet {request.node.name}")
     yield found
     found.close()
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[MetricStore]:
+    """For what no Prometheus does: see store.prometheus.metrics.PrometheusMetrics."""
+    with SqliteMetrics(tmp_path) as found:
+        yield found
 
 
 def batch(at: float, cpu: dict[str, float], metric: str = "cpu") -> Batch:
@@ -36,7 +54,9 @@ def read(store: MetricStore, **window: float) -> tuple[list[float], tuple[str, .
 def test_what_was_written_is_read_in_the_order_of_time(store: MetricStore) -> None:
     store.write(batch(NOON + 1.25, {"b": 3, "a": 4}))
     store.write(batch(NOON, {"b": 1, "a": 2}))
-    assert read(store) == ([NOON, NOON + 1.25], ("b", "a"), [[1, 2], [3, 4]])
+    times, subjects, values = read(store)
+    assert times == [NOON, NOON + 1.25]
+    assert dict(zip(subjects, zip(*values, strict=True), strict=True)) == {"b": (1, 3), "a": (2, 4)}
 
 
 def test_a_range_has_its_start_and_not_its_end(store: MetricStore) -> None:
@@ -59,19 +79,19 @@ def test_pools_that_are_written_apart_are_read_as_one(store: MetricStore) -> Non
     assert read(store) == ([NOON], ("a", "b", "x"), [[3, 1, 2]])
 
 
-def test_a_batch_that_is_written_again_is_there_once(store: MetricStore) -> None:
-    store.write(batch(NOON, {"a": 1}))
-    store.write(batch(NOON, {"a": 2}))
-    assert read(store) == ([NOON], ("a",), [[2]])
+def test_a_batch_that_is_written_again_is_there_once(embedded: MetricStore) -> None:
+    embedded.write(batch(NOON, {"a": 1}))
+    embedded.write(batch(NOON, {"a": 2}))
+    assert read(embedded) == ([NOON], ("a",), [[2]])
 
 
 def test_of_a_metric_that_was_never_written_there_is_nothing(store: MetricStore) -> None:
     assert read(store) == ([], (), [])
 
 
-def test_an_unknown_value_stays_unknown(store: MetricStore) -> None:
-    store.write(batch(NOON, {"a": float("nan")}))
-    np.testing.assert_array_equal(read(store)[2], [[np.nan]])
+def test_an_unknown_value_stays_unknown(embedded: MetricStore) -> None:
+    embedded.write(batch(NOON, {"a": float("nan")}))
+    np.testing.assert_array_equal(read(embedded)[2], [[np.nan]])
 
 
 def test_series_are_listed_by_metric(store: MetricStore) -> None:
@@ -80,7 +100,11 @@ def test_series_are_listed_by_metric(store: MetricStore) -> None:
     store.write(batch(NOON, {"a": 1}, "age"))
     assert store.series() == {"age": ("a",), "cpu": ("a", "b", "c")}
     assert list(store.series()) == ["age", "cpu"]
-    assert store.series(Tier.HOUR) == {}
+
+
+def test_a_tier_has_series_when_they_are_rolled_up(embedded: MetricStore) -> None:
+    embedded.write(batch(NOON, {"a": 1}))
+    assert embedded.series(Tier.HOUR) == {}
 
 
 def test_the_latest_value_of_each_subject_is_found_without_those_before(store: MetricStore) -> None:
@@ -93,29 +117,29 @@ def test_the_latest_value_of_each_subject_is_found_without_those_before(store: M
     assert store.latest(since=NOON + 21) == {}
 
 
-def test_what_is_unknown_now_has_no_latest_value(store: MetricStore) -> None:
-    store.write(batch(NOON, {"a": 1, "b": 1}))
-    store.write(batch(NOON + 1, {"a": float("nan"), "b": 2}))
-    store.write(batch(NOON + 1, {"c": 3}))
-    assert store.latest(since=NOON) == {"cpu": {"b": 2, "c": 3}}
+def test_what_is_unknown_now_has_no_latest_value(embedded: MetricStore) -> None:
+    embedded.write(batch(NOON, {"a": 1, "b": 1}))
+    embedded.write(batch(NOON + 1, {"a": float("nan"), "b": 2}))
+    embedded.write(batch(NOON + 1, {"c": 3}))
+    assert embedded.latest(since=NOON) == {"cpu": {"b": 2, "c": 3}}
 
 
 def test_what_was_written_is_kept_for_two_hours_and_the_gap_that_counters_may_have(
-    store: MetricStore,
+    embedded: MetricStore,
 ) -> None:
-    store.write(batch(NOON, {"a": 1}))
-    store.write(batch(NOON + 1, {"b": 1}))
+    embedded.write(batch(NOON, {"a": 1}))
+    embedded.write(batch(NOON + 1, {"b": 1}))
     kept = Tier.SECOND.kept_seconds + GAP_SECONDS
-    assert store.forget(now=NOON + kept) == 0
-    assert store.forget(now=NOON + kept + 1) == 1
-    assert store.series() == {"cpu": ("b",)}
+    assert embedded.forget(now=NOON + kept) == 0
+    assert embedded.forget(now=NOON + kept + 1) == 1
+    assert embedded.series() == {"cpu": ("b",)}
 
 
-def test_what_was_forgotten_can_be_written_again(store: MetricStore) -> None:
-    store.write(batch(NOON, {"a": 1}))
-    assert store.forget(now=2 * NOON) == 1
-    store.write(batch(NOON, {"a": 5}))
-    assert read(store) == ([NOON], ("a",), [[5]])
+def test_what_was_forgotten_can_be_written_again(embedded: MetricStore) -> None:
+    embedded.write(batch(NOON, {"a": 1}))
+    assert embedded.forget(now=2 * NOON) == 1
+    embedded.write(batch(NOON, {"a": 5}))
+    assert read(embedded) == ([NOON], ("a",), [[5]])
 
 
 def test_a_batch_has_one_value_for_each_subject_and_each_subject_once() -> None:
