@@ -20,13 +20,16 @@ from phoenixctl.store.local import LocalRecords
 from phoenixctl.store.who import operator
 
 if TYPE_CHECKING:
+    from phoenixctl.model.alerting import Receiver
     from phoenixctl.model.routing import RouterSettings
     from phoenixctl.ports.metrics import MetricStore
+    from phoenixctl.ports.notifier import Notifier
     from phoenixctl.ports.provider import Provider
     from phoenixctl.ports.reach import Reach
     from phoenixctl.ports.router import Router
     from phoenixctl.providers.local import LocalProvider
     from phoenixctl.ssh.reach import SshReach
+    from phoenixctl.store.alerts import SqliteAlerts
     from phoenixctl.store.records import StoredRecords
     from phoenixctl.workflows.means import Means
 
@@ -81,6 +84,20 @@ class Parts:
             name: router_of(settings, lambda: self.reach, self.clock)
             for name, settings in self.configured.routers.items()
         }
+
+    @cached_property
+    def alerts(self) -> SqliteAlerts:
+        """What is remembered of alerts, for the thread that asks first."""
+        from phoenixctl.store.alerts import SqliteAlerts
+
+        return SqliteAlerts(self.state, self.clock)
+
+    @cached_property
+    def notifiers(self) -> Mapping[str, Notifier]:
+        """Who is told of alerts, by name. A secret is read when it is needed."""
+        settings = self.configured.alerts
+        receivers = {} if settings is None else settings.receivers
+        return {name: notifier_of(receiver, self.secret) for name, receiver in receivers.items()}
 
     @cached_property
     def metrics(self) -> MetricStore:
@@ -207,6 +224,31 @@ def router_of(settings: RouterSettings, reach: Callable[[], Reach], clock: Syste
 
     place = LocalPlace(path) if node is None else NodePlace(reach(), node, path)
     return Envoy(settings, place)
+
+
+def notifier_of(receiver: Receiver, secret: Callable[[SecretRef], str]) -> Notifier:
+    """The way to a receiver, with its retries."""
+    from phoenixctl.cli.here import run_here
+    from phoenixctl.model import alerting
+    from phoenixctl.notifiers import web
+    from phoenixctl.notifiers.email import Email
+    from phoenixctl.notifiers.program import Program
+    from phoenixctl.notifiers.retrying import Retrying
+
+    limit = receiver.timeout_seconds
+    made: Notifier
+    match receiver.way:
+        case alerting.Alertmanager() as way:
+            made = web.Alertmanager(way, secret, limit)
+        case alerting.Webhook() as way:
+            made = web.Webhook(way, secret, limit)
+        case alerting.Slack() as way:
+            made = web.Slack(way, secret, limit)
+        case alerting.Email() as way:
+            made = Email(way, secret, limit)
+        case alerting.Program() as way:
+            made = Program(way, run_here, limit)
+    return Retrying(made, receiver.attempts)
 
 
 def read_file(path: str) -> bytes:

@@ -39,10 +39,10 @@ class Period:
         """UsageError for what is no time, or a window that ends before it begins."""
         from phoenixctl.metrics.windows import Window
 
-        end = now if self.until is None else _moment("--until", self.until, now)
+        end = now if self.until is None else moment("--until", self.until, now)
         start = end - length(self.window)
         if self.start is not None:
-            start = _moment("--from", self.start, now)
+            start = moment("--from", self.start, now)
         if start >= end:
             raise UsageError("the window is over before it begins", hint="see --from and --until")
         return Window(start, end)
@@ -61,7 +61,8 @@ def length(text: str) -> float:
     return seconds
 
 
-def _moment(option: str, text: str, now: float) -> float:
+def moment(option: str, text: str, now: float) -> float:
+    """Seconds since 1970 of what an option says. UsageError for what is no moment."""
     try:
         return now - parse_duration(text)
     except ValueError:

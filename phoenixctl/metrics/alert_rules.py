@@ -119,7 +119,7 @@ def summary(rule: Rule, subject: str, status: Status, value: float | None) -> st
     if isinstance(rule, BurnRule):
         speed = "?" if value is None else f"{value:.1f}"
         return f"{whose} uses up its error budget of {rule.metric} {speed} times too fast"
-    level = rule.critical if status is Status.CRITICAL else rule.warning
+    level = rule.critical if status is Status.CRITICAL else rule.warning or rule.critical
     found = "?" if value is None else in_unit(rule.metric, value)
     limit = "" if level is None else f", {rule.direction} {in_unit(rule.metric, level.at)}"
     return f"{rule.metric} of {whose} is {found}{limit}"

@@ -6,7 +6,7 @@ every second or every minute, an alert begins and ends with the same values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, TypeAlias
 
@@ -101,12 +101,19 @@ def evaluate(
     return Evaluation(standings, alerts, tuple(transitions))
 
 
-def alerts_of(rules: Iterable[Rule], standings: Standings, labels_of: LabelsOf) -> Iterator[Alert]:
-    """What fires or is silent, in the order of rules and subjects."""
+def alerts_of(
+    rules: Iterable[Rule],
+    standings: Standings,
+    labels_of: LabelsOf,
+    *,
+    also: Collection[Status] = (),
+) -> Iterator[Alert]:
+    """What fires or is silent, in the order of rules and subjects; `also` what has these statuses,
+    to be shown and not to be told."""
     by_name = {rule.name: rule for rule in rules}
     for (name, subject), standing in sorted(standings.items()):
         rule, status, labels = by_name.get(name), standing.status, labels_of(subject)
-        if rule is None or labels is None or not status.alerts:
+        if rule is None or labels is None or not (status.alerts or status in also):
             continue
         yield Alert(
             rule=name,
