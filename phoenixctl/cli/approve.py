@@ -166,9 +166,13 @@ def _watcher(run: Run, shown: Progress) -> Watcher:
         tell(one.step, result)
 
     def on_wait(holder: Holder) -> None:
-        shown.say(f"waiting for {holder.by} (pid {holder.pid}), who runs `{holder.operation}`")
+        shown.say(waits_for(holder))
 
     return Watcher(on_step=on_step, on_recovered=on_recovered, on_wait=on_wait)
+
+
+def waits_for(holder: Holder) -> str:
+    return f"waiting for {holder.by} (pid {holder.pid}), who runs `{holder.operation}`"
 
 
 def manner_for(parts: Parts, manner: Manner | None, wait: float) -> Manner:

@@ -34,6 +34,7 @@ async def play(run: Run, parts: Parts, playbook: Playbook, wishes: Wishes) -> Ex
         # A run that was killed is put down in the history by this, and there it is looked for.
         async with parts.records.changing(scene.title("begin"), wait_seconds=wait):
             pass
+    scene.known = max((int(entry.id) for entry in await parts.records.history()), default=0)
     stand = None if wishes.restart else await _stand(scene)
     seen = await scene.look()
     stand = stand or _fresh(scene, seen)
@@ -57,16 +58,11 @@ async def _stand(scene: Scene) -> Progress | None:
     """How far an earlier run has come, None when there is none to go on with."""
     digest = scene.play.digest
     pasts: list[PastOperation] = []
-    for entry in await scene.parts.records.history():
-        if entry.title.startswith(scene.title("")):
-            try:
-                past = await scene.parts.records.past(entry.id)
-            except UsageError:  # it is not kept any more, and nothing before it
-                break
-            pasts.append(past)
-            its = past.plan.play
-            if its is not None and its.digest == digest and its.ended:
-                break
+    async for past in scene.pasts():
+        pasts.append(past)
+        its = past.plan.play
+        if its is not None and its.digest == digest and its.ended:
+            break
     return progress(scene.playbook, digest, pasts)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from phoenixctl.cli.approve import carry_out, manner_for, report_document
+from phoenixctl.cli.approve import carry_out, manner_for, report_document, waits_for
 from phoenixctl.cli.scene import Scene, silent
-from phoenixctl.model.errors import ExitCode, PhoenixError, Refused
+from phoenixctl.model.errors import ExitCode, PhoenixError, Refused, Stale
 from phoenixctl.model.outcome import gravest
 from phoenixctl.model.playbook import EVERYWHERE, Approve, Stage
 from phoenixctl.planning.playbook import left_of, plan_batch, stages_of
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from phoenixctl.workflows.look import Look
     from phoenixctl.workflows.report import Report
 
+_PATIENCE_SECONDS: Final = 1800.0
+_MOST_STALE: Final = 10  # in a run
+
 
 @dataclass
 class Batches:
@@ -36,6 +39,7 @@ class Batches:
     warned: bool = False
     halt: Halt = field(default_factory=Halt)  # Ctrl-C ends the run after any of its plans
     _approved: set[tuple[int, str]] = field(default_factory=set)
+    _stale: int = 0
 
     async def through(self, seen: Look, stand: Progress) -> ExitCode:
         """All that is left. The first batch is planned from what was seen already."""
@@ -69,7 +73,9 @@ class Batches:
             due, more = self._due(stages, batch, done.over())
             planned = self._planned(due, batch, seen, done, scene.which)
             if planned.plan.steps:
-                report = await self._carried(planned.plan, seen)
+                report = await self._fresh(planned.plan, seen)
+                if report is None:
+                    continue
                 ends = _ends(report)
                 done.take(planned.plan.steps, ends, batch)
                 if self.halt.asked:
@@ -146,6 +152,24 @@ class Batches:
             f" -p {quote(f'{k}={v}')}" for k, v in self.scene.playbook.parameters.items()
         )
 
+    async def _fresh(self, plan: Plan, seen: Look) -> Report | None:
+        """Carry the plan out; None when it has to be made anew, because somebody else has changed
+        something meanwhile. What was just read and agreed to is not made anew."""
+        try:
+            return await self._carried(plan, seen)
+        except Stale as stale:
+            self._stale += 1
+            if not self.reports or self._stale > _MOST_STALE:
+                raise
+            self.scene.run.note(f"planned anew: {stale}")
+            return None
+
+    @property
+    def _patience(self) -> float:
+        """Once it has begun, a run does not end because somebody else changes something."""
+        own = self.scene.wishes.lock_wait_seconds
+        return max(own, _PATIENCE_SECONDS) if self.reports else own
+
     async def _carried(self, plan: Plan, seen: Look) -> Report:
         from phoenixctl.planning.fingerprint import with_fingerprints
 
@@ -158,9 +182,11 @@ class Batches:
         if talking:
             for text in (plan.title, *plan.notes, *(f"! {w}" for w in plan.warnings)):
                 scene.run.note(text)
-        manner = manner_for(scene.parts, None, scene.wishes.lock_wait_seconds)
+        manner = manner_for(scene.parts, None, self._patience)
+        manner = replace(manner, check=scene.alone)
         report = await carry_out(scene.run, scene.parts, plan, manner, halt=self.halt)
         self.reports.append((scene.play, report))
+        scene.known = int(report.operation or scene.known)
         self.warned |= bool(plan.warnings)
         if talking:
             for hint in dict.fromkeys(r.error.hint for r in report.results if r.error):
@@ -232,8 +258,12 @@ class Batches:
 
         title = self.scene.title("done")
         play = replace(self.scene.play, undoing=False, given_up=False, ended=True)
-        wait = self.scene.wishes.lock_wait_seconds
-        async with self.scene.parts.records.changing(title, wait_seconds=wait) as operation:
+        async with self.scene.parts.records.changing(
+            title,
+            wait_seconds=self._patience,
+            on_wait=lambda holder: self.scene.run.note(waits_for(holder)),
+        ) as operation:
+            await self.scene.alone()
             await operation.open(Ended(title, (), play=play))
 
     def document(self, code: ExitCode) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from phoenixctl.model.errors import Locked, UsageError
 from phoenixctl.planning.playbook import batch_of, closing
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from phoenixctl.model.names import NodeName
     from phoenixctl.model.playbook import Batch, Play, Playbook
     from phoenixctl.planning.playbook_moves import Moves
+    from phoenixctl.ports.records import PastOperation
     from phoenixctl.workflows.look import Look
 
 _SHOWN: Final = 4  # names of a batch
@@ -39,6 +41,30 @@ class Scene:
     playbook: Playbook
     wishes: Wishes
     play: Play
+    known: int = 0  # the latest operation that it knows of
+
+    async def alone(self) -> None:
+        """Locked when somebody else has gone on with this run, or begun it anew, since it was
+        looked for."""
+        async for past in self.pasts(after=self.known):
+            if past.plan.play is not None and past.plan.play.digest == self.play.digest:
+                entry = past.entry
+                raise Locked(
+                    f"another `playbook run {self.playbook.name}` goes on with this:"
+                    f" operation {entry.id} by {entry.by} at {entry.at}",
+                    hint="when it has ended, type this again; who is at it: phoenixctl lock",
+                )
+
+    async def pasts(self, *, after: int = 0) -> AsyncIterator[PastOperation]:
+        """The operations of this playbook, the latest first, as far as they are kept."""
+        for entry in await self.parts.records.history():
+            if int(entry.id) <= after:
+                return
+            if entry.title.startswith(self.title("")):
+                try:
+                    yield await self.parts.records.past(entry.id)
+                except UsageError:  # it is not kept any more, and nothing before it
+                    return
 
     async def look(self) -> Look:
         from phoenixctl.cli.planned import looked

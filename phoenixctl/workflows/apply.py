@@ -91,6 +91,8 @@ class _Run:
                 )
                 operation = await stack.enter_async_context(changing)
             self._go_on()
+            if self._manner.check is not None:
+                await self._manner.check()
             work = Work(self._means, self._manner, operation, self._plan, self._specs)
             self._recovered = await settle(work, self._watcher, stopping=self._stopping)
             check_basis(self._plan, work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -44,7 +44,8 @@ class Manner:
     """How a plan is carried out.
 
     `reason` is left on cordoned nodes; `purge` removes the state of agents that are stopped;
-    `parallel` steps at most are under way at a time.
+    `parallel` steps at most are under way at a time. `check` is asked under the lock, before
+    anything is done, and raises what forbids it.
     """
 
     reason: str = ""
@@ -52,6 +53,7 @@ class Manner:
     purge: bool = False
     lock_wait_seconds: float = 0.0
     parallel: int = 64
+    check: Callable[[], Awaitable[None]] | None = None
 
 
 ORDINARY: Final = Manner()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -318,3 +320,54 @@ def test_ctrl_c_lets_the_step_end_and_the_next_run_goes_on_after_it(fleet: DemoF
     fleet.ok("playbook", "run", "mine", "--yes")
     assert played_on(fleet) == {"demo-1": 1, "demo-2": 1, "demo-3": 1}
     assert played_on(fleet, "slow") == {"demo-1": 1, "demo-2": 1, "demo-3": 1}
+
+
+def test_only_one_of_two_runs_goes_on_and_nothing_is_done_twice(fleet: DemoFleet) -> None:
+    first = begun(fleet)
+    second = fleet.start("playbook", "run", "mine", "--yes", "--lock-wait", "60s")
+    assert_said(second, "waiting for")
+    gate(fleet).touch()
+    ends = [finish(first), finish(second)]
+    assert sorted(end.code for end in ends) == [0, 6], ends
+    lost = next(end for end in ends if end.code == 6)
+    assert "another `playbook run mine` goes on with this: operation" in lost.err
+    assert played_on(fleet) == {"demo-1": 1, "demo-2": 1, "demo-3": 1}
+    assert played_on(fleet, "slow") == {"demo-1": 1, "demo-2": 1, "demo-3": 1}
+
+
+def test_a_run_that_has_begun_waits_for_others_and_plans_anew_what_they_have_changed(
+    fleet: DemoFleet,
+) -> None:
+    process = begun(fleet)
+    cordon = fleet.home("demo-3") / ".phoenixctl" / "phoenix-demo" / "cordon"
+    with (fleet.state / "lock").open("r+b", buffering=0) as lock:
+        somebody = threading.Thread(target=fcntl.flock, args=(lock, fcntl.LOCK_EX))
+        somebody.start()
+        gate(fleet).touch()
+        somebody.join(timeout=60)
+        lock.truncate(0)
+        told = {
+            "by": "ann",
+            "host": "here",
+            "pid": 1,
+            "operation": "cordon",
+            "since": "",
+            "renewed": "",
+        }
+        lock.write(json.dumps(told).encode() + b"\n")
+        assert_said(process, "waiting for ann (pid 1), who runs `cordon`")
+        cordon.write_text('{"by": "ann", "at": "", "reason": "because"}')
+        lock.truncate(0)
+    try:
+        done = finish(process)
+    finally:
+        cordon.unlink()
+    assert done.code == 0, done
+    assert "planned anew: the plan is stale: demo-3 is cordoned now" in done.err
+    assert played_on(fleet) == {"demo-1": 1, "demo-2": 1, "demo-3": 1}
+
+
+def assert_said(process: subprocess.Popen[bytes], words: str) -> None:
+    """Read what it tells until it says so; it must not end before."""
+    assert process.stderr is not None
+    assert any(words in line.decode() for line in process.stderr), f"it never said: {words}"
