@@ -38,6 +38,9 @@ class Entry:
 
 COMMANDS: Final = {
     "status": Entry("See", "status", "Show the fleet: verdict first, worst nodes first."),
+    "top": Entry(
+        "See", "top", "Watch the fleet on the whole screen: sort, filter, look into a node."
+    ),
     "explain": Entry(
         "See", "explain", "Say why an agent goes where it goes, and why to no other node."
     ),

@@ -102,6 +102,10 @@ class Parts:
     @cached_property
     def metrics(self) -> MetricStore:
         """Where the fleet's metrics are kept, for the thread that asks first."""
+        return self.open_metrics()
+
+    def open_metrics(self) -> MetricStore:
+        """The same for whoever asks, in a thread of its own; it is to be closed."""
         metrics = self.configured.metrics
         if metrics is not None and metrics.store is not None:
             from phoenixctl.store.prometheus.metrics import PrometheusMetrics

@@ -20,12 +20,19 @@ SECOND: Final = "cutting off; the next change finishes it"
 @contextmanager
 def interrupts(halt: Halt, say: Callable[[str], None]) -> Iterator[None]:
     """Within it, a signal asks `halt` instead of ending the process."""
-    loop = asyncio.get_running_loop()
 
     def asked() -> None:
         say(SECOND if halt.asked else FIRST)
         halt.ask()
 
+    with signals(asked):
+        yield
+
+
+@contextmanager
+def signals(asked: Callable[[], None]) -> Iterator[None]:
+    """Within it, a signal that would end the process calls this instead."""
+    loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     for number in _SIGNALS:
         if before[number] is not signal.SIG_IGN:  # nohup

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from phoenixctl.model.histogram import merged
+from phoenixctl.model.histogram import Histogram, merged
 from phoenixctl.model.reading import AgentMetric, Metric, Reading, unknown
 from phoenixctl.model.snapshot import AgentObservation
 
@@ -23,6 +23,14 @@ def node_readings(agents: Iterable[AgentObservation], *, at: float) -> dict[Metr
         Metric.RESPONSE_P95: p95,
         Metric.ERROR_RATE: _error_rate(agents, at=at),
     }
+
+
+def responses_of(agents: Iterable[AgentObservation]) -> Histogram | None:
+    """The response times of a node's agents together; None when none of them reports any."""
+    reporting = [agent for agent in agents if agent.responses is not None]
+    # An idle agent gives its whole life: it must not outweigh what the others do now.
+    working = [agent for agent in reporting if _throughput(agent) > 0] or reporting
+    return merged(agent.responses for agent in working if agent.responses is not None)
 
 
 def _values(agents: Sequence[AgentObservation], metric: AgentMetric) -> list[tuple[float, float]]:
@@ -64,14 +72,12 @@ def _error_rate(agents: Sequence[AgentObservation], *, at: float) -> Reading:
 
 
 def _response_times(agents: Sequence[AgentObservation], *, at: float) -> tuple[Reading, Reading]:
-    reporting = [agent for agent in agents if agent.responses is not None]
-    # An idle agent gives its whole life: it must not outweigh what the others do now.
-    working = [agent for agent in reporting if _throughput(agent) > 0] or reporting
-    all_of_them = merged(agent.responses for agent in working if agent.responses is not None)
+    reporting = sum(agent.responses is not None for agent in agents)
+    all_of_them = responses_of(agents)
     if all_of_them is None:
         missing = unknown("no agent reports it", at=at)
         return missing, missing
-    why = _of(len(reporting), agents)
+    why = _of(reporting, agents)
     p95 = all_of_them.quantile(0.95)
     return (
         Reading(all_of_them.mean(), at, why),

@@ -1,0 +1,1 @@
+"""What `phoenixctl top` shows, as lines of pieces with a style; no terminal is known here."""
