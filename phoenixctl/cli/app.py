@@ -49,6 +49,9 @@ COMMANDS: Final = {
     ),
     "placement": Entry("See", "placement", "Show how well agents are placed.", group=True),
     "metrics": Entry("See", "metrics", "Keep metrics over time, and show them.", group=True),
+    "alerts": Entry(
+        "See", "alerts", "Show what is wrong by the metrics, and tell who has to know.", group=True
+    ),
     "doctor": Entry("See", "doctor", "Check configuration, keys and every hop; say what to do."),
     "plan": Entry("Change", "plan", "Show what would be done to make the fleet as configured."),
     "apply": Entry(

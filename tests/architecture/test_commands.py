@@ -15,7 +15,8 @@ MUTATING = {
     "agents restart", "agents checkpoint", "agents renew", "exec", "cp", "apply", "scale",
     "rollback", "refresh",
     "state restore", "nodes protect", "nodes unprotect", "nodes reboot", "rebalance",
-    "routers reconcile", "playbook run", "migrate",
+    "routers reconcile", "playbook run", "migrate", "alerts evaluate", "alerts silence",
+    "alerts test",
 }  # fmt: skip
 
 
@@ -45,6 +46,7 @@ def test_the_tree_is_the_one_that_operators_know() -> None:
         "lock ls", "lock break", "state show", "state pull", "state doctor", "explain", "place",
         "routers ls", "routers status", "agents migrations",
         "placement stats", "playbook ls", "playbook show", "playbook schema", "playbook plan",
+        "alerts ls", "alerts history",
         "metrics collect", "metrics record", "metrics ls", "metrics get", "metrics stats",
         "metrics export",
     }  # fmt: skip

@@ -12,7 +12,7 @@ from phoenixctl.cli.durations import seconds_of
 from phoenixctl.cli.run import Run
 from phoenixctl.model.errors import ExitCode, UsageError
 
-app = group("Show what is wrong by the metrics, tell those who have to know.", default=True)
+app = group("Show what is wrong by the metrics, and tell who has to know.", default=True)
 
 Match = Annotated[
     list[str] | None,
