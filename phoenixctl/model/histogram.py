@@ -60,10 +60,14 @@ def merged(histograms: Iterable[Histogram]) -> Histogram | None:
     parts = [h for h in histograms if h.count > 0]
     if not parts:
         return None
+    total = sum(h.total for h in parts)
+    if all(h.bounds == parts[0].bounds for h in parts):  # as nearly always; a tenth of the work
+        together = tuple(map(sum, zip(*(h.counts for h in parts), strict=True)))
+        return Histogram(parts[0].bounds, together, total)
     shared = set(parts[0].bounds).intersection(*(h.bounds for h in parts[1:])) | {inf}
     bounds = tuple(sorted(shared))
     counts = tuple(sum(_at_most(h, bound) for h in parts) for bound in bounds)
-    return Histogram(bounds, counts, sum(h.total for h in parts))
+    return Histogram(bounds, counts, total)
 
 
 def _at_most(histogram: Histogram, bound: float) -> float:
