@@ -13,6 +13,7 @@ import numpy as np
 from phoenixctl.metrics.kinds import Kind
 from phoenixctl.metrics.series import Batch
 from phoenixctl.metrics.subjects import agent_subject
+from phoenixctl.model.measuring import Asked
 from phoenixctl.model.reading import AgentMetric, Metric, Reading
 from phoenixctl.model.snapshot import (
     AgentObservation,
@@ -35,6 +36,7 @@ class Collected:
     at_seconds: float
     metrics: int
     values: int
+    asked: tuple[Asked, ...] = ()  # collectors, each on each of its nodes
 
 
 def batches_of(snapshot: Snapshot, *, at_seconds: float) -> tuple[Batch, ...]:
@@ -82,7 +84,16 @@ def batches_of_samples(
 
 
 def metrics_in(batches: Iterable[Batch]) -> set[str]:
-    return {metric for batch in batches for metric in batch.columns}
+    return {metric for batch in batches for metric in (*batch.columns, *batch.observed)}
+
+
+def values_in(batches: Iterable[Batch]) -> int:
+    """How many values are known; of what was observed, how many were."""
+    return sum(
+        sum(int(np.count_nonzero(~np.isnan(values))) for values in batch.columns.values())
+        + sum(int(digests.count.sum()) for digests in batch.observed.values())
+        for batch in batches
+    )
 
 
 def _batch(

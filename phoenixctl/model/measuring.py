@@ -8,7 +8,9 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from phoenixctl.model.errors import PhoenixError
     from phoenixctl.model.fleet import SecretRef
+    from phoenixctl.model.names import NodeName
 
 
 class MetricStoreKind(StrEnum):
@@ -72,6 +74,9 @@ class Collector:
             return True
         return pool in self.pools or any(fnmatchcase(node, pattern) for pattern in self.nodes)
 
+    def keeps(self, metric: str) -> bool:
+        return not self.metrics or any(fnmatchcase(metric, pattern) for pattern in self.metrics)
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -85,6 +90,16 @@ class Sample:
     value: float
     labels: tuple[tuple[str, str], ...] = ()
     kind: str = "gauge"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a collector gave on a node: its samples, or why there are none or not all."""
+
+    collector: Collector
+    node: NodeName
+    samples: tuple[Sample, ...] = ()
+    error: PhoenixError | None = None
 
 
 @dataclass(frozen=True, slots=True)

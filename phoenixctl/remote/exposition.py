@@ -56,11 +56,18 @@ def parse_samples(text: bytes, names: Collection[str]) -> Samples:
         line = whole_line.strip(" \t\r")
         if not line.startswith(starts):
             continue
-        match = _SAMPLE.fullmatch(line)
-        if match and match[1] in names and _VALUE.fullmatch(match[3]):
-            labels = tuple(sorted(_LABEL.findall(match[2] or "")))
-            found.setdefault(match[1], {})[labels] = float(match[3])
+        sample = sample_of(line)
+        if sample and sample[0] in names:
+            found.setdefault(sample[0], {})[sample[1]] = sample[2]
     return found
+
+
+def sample_of(line: str) -> tuple[str, Labels, float] | None:
+    """Name, labels in order of name, and value; None for a line that is no sample."""
+    match = _SAMPLE.fullmatch(line)
+    if match is None or not _VALUE.fullmatch(match[3]):
+        return None
+    return match[1], tuple(sorted(_LABEL.findall(match[2] or ""))), float(match[3])
 
 
 def agent_readings(

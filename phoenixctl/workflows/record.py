@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 
 from phoenixctl.metrics.digest import digest
 from phoenixctl.metrics.kinds import Kind
-from phoenixctl.metrics.series import Batch, History, Tier
+from phoenixctl.metrics.series import Batch, Tier
 from phoenixctl.ports.metrics import MetricStore
 
 _STEP: Final = 0.001  # what is kept at one millisecond replaces what was kept there before
@@ -31,7 +29,7 @@ def record(
         at = max(at_seconds, (recent.times[-1] + _STEP) if len(recent.times) else at_seconds)
     kept = value
     if kind is Kind.COUNTER:
-        kept += _last(store, metric, subject, until=at)
+        kept += last_total(store, metric, subject, until=at)
     store.write(_batch(metric, kept, kind, subject, at))
     return kept
 
@@ -43,26 +41,13 @@ def _batch(metric: str, value: float, kind: Kind, subject: str, at: float) -> Ba
     return Batch(at, (subject,), {metric: np.array([value])}, {metric: kind})
 
 
-def _last(store: MetricStore, metric: str, subject: str, *, until: float) -> float:
-    """What the counter was at last; 0 for one that is new, or so old that nothing of it is kept."""
-    for tier in Tier:
-        history = store.read(metric, start=until - tier.kept_seconds, until=until, tier=tier)
-        if subject in history.subjects:
-            found = latest(history, subject)
-            if found is not None:
-                return found[1]
-    return 0.0
-
-
-def latest(history: History, subject: str) -> tuple[float, float] | None:
-    """When a subject's value was known last, and what it was."""
+def last_total(store: MetricStore, metric: str, subject: str, *, until: float) -> float:
+    """What the counter was at last; 0 for one that is new, or that nothing was added to for so long
+    that its totals are rolled up: then it begins anew.
+    """
+    history = store.read(metric, start=until - Tier.SECOND.kept_seconds, until=until)
+    if subject not in history.subjects:
+        return 0.0
     column = history.values[:, history.subjects.index(subject)]
-    return _last_known(zip(history.times.tolist(), column.tolist(), strict=True))
-
-
-def _last_known(pairs: Iterable[tuple[float, float]]) -> tuple[float, float] | None:
-    found = None
-    for at, value in pairs:
-        if not math.isnan(value):
-            found = (at, value)
-    return found
+    known = column[~np.isnan(column)]
+    return float(known[-1]) if known.size else 0.0

@@ -37,8 +37,7 @@ def collect(
         bool, typer.Option("--quiet", "-q", help="Say only what failed, as cron mails it.")
     ] = False,
 ) -> ExitCode:
-    from phoenixctl.cli.collecting import collected, name_failures
-    from phoenixctl.cli.observing import unobserved_code
+    from phoenixctl.cli.collecting import code_of, collected, name_failures
     from phoenixctl.render.collected import collected_document, print_collected
 
     chosen = choose_nodes(run.parts.fleet, nodes, pool, label)
@@ -50,7 +49,7 @@ def collect(
             lambda console: print_collected(found, console),
         )
     name_failures(run, found)
-    return unobserved_code(found.snapshot)
+    return code_of(found)
 
 
 @command(
