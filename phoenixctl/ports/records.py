@@ -37,7 +37,10 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One finished operation as the audit log has it."""
+    """One finished operation as the audit log has it. Times are RFC 3339.
+
+    It was finished `at`; `begun` is when its plan was opened, empty where an earlier version wrote.
+    """
 
     id: str
     title: str
@@ -46,6 +49,7 @@ class Entry:
     outcome: str  # ok, some failed, failed, interrupted
     steps: int
     failures: int
+    begun: str = ""
 
 
 @dataclass(frozen=True, slots=True)

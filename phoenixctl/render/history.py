@@ -77,6 +77,7 @@ def _entry(entry: Entry) -> Mapping[str, Any]:
         "title": entry.title,
         "by": entry.by,
         "at": entry.at,
+        "begun": entry.begun or None,
         "outcome": entry.outcome,
         "steps": entry.steps,
         "failures": entry.failures,

@@ -39,6 +39,7 @@ def past_operation(
         outcome=outcome or _outcome(plan, ends),
         steps=len(plan.steps),
         failures=sum(end.outcome in _BAD for end in ends.values()),
+        begun=opened[0].at if opened else "",
     )
     change = joined(e.patch for e in events if isinstance(e, Opened | Ended | Settled))
     return PastOperation(entry, plan, tuple(ends.values()), _specs(before, plan, change))
@@ -106,6 +107,7 @@ def audit_line(past: PastOperation) -> bytes:
     line = {
         "format": FORMAT,
         "at": entry.at,
+        "begun": entry.begun,
         "by": entry.by,
         "operation": entry.title,
         "outcome": entry.outcome,
@@ -129,6 +131,7 @@ def read_entry(line: bytes) -> Entry | None:
             outcome=str(found["outcome"]),
             steps=int(found["steps"]),
             failures=int(found["failures"]),
+            begun=str(found.get("begun", "")),
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None

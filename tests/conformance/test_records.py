@@ -170,6 +170,7 @@ async def test_history_tells_who_did_what_when_and_how_it_ended(records: StoredR
         ("1", "first", "some failed", 1, 1),
     ]
     assert all(e.by == operator() and e.at.endswith("Z") for e in await records.history())
+    assert all("" < e.begun <= e.at for e in await records.history())
 
 
 async def test_an_operation_whose_steps_were_not_all_done_was_interrupted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -24,7 +25,7 @@ from phoenixctl.store.events import (
     write_event,
 )
 from phoenixctl.store.folding import Kept, fold, without_unused_specs
-from phoenixctl.store.past import past_operation, with_settled
+from phoenixctl.store.past import audit_line, past_operation, read_entry, with_settled
 from tests.builders import spec
 from tests.conformance.record_story import start
 
@@ -200,3 +201,12 @@ def test_a_past_operation_is_told_also_without_its_first_line() -> None:
     assert [(end.key, end.outcome, end.detail) for end in found.ends] == [
         (step.key, "ok", "it runs")
     ]
+
+
+def test_an_operation_that_an_earlier_version_audited_does_not_say_when_it_began() -> None:
+    past = past_operation(NEW, [opened("1")], at=AT)
+    line = json.loads(audit_line(past))
+    assert read_entry(json.dumps(line).encode()) == past.entry
+    assert past.entry.begun
+    del line["begun"]
+    assert read_entry(json.dumps(line).encode()) == replace(past.entry, begun="")
