@@ -9,7 +9,7 @@ from phoenixctl.cli.observing import observed
 from phoenixctl.model.fleet import Fleet, Guards
 from phoenixctl.model.names import NodeName
 from phoenixctl.model.snapshot import Snapshot
-from phoenixctl.workflows.observe import FULL, WHAT_RUNS, Depth
+from phoenixctl.workflows.observe import FULL, READY, WHAT_RUNS, Depth
 
 if TYPE_CHECKING:
     from phoenixctl.cli.compose import Parts
@@ -42,14 +42,16 @@ async def planned(
     *,
     title: str = "apply",
 ) -> Plan:
-    """The difference of what is wanted and what there is, with what it relies on."""
+    """The difference of what is wanted and what there is, with what it relies on; and what routers
+    have that they should not, or lack."""
     from dataclasses import replace
 
     from phoenixctl.cli.checkpoints import with_checkpoints
     from phoenixctl.model.plan import Action
     from phoenixctl.planning.fingerprint import with_fingerprints
 
-    seen = await looked(parts)
+    # Who is ready matters for routers alone; other plans need not wait for that.
+    seen = await looked(parts, depth=READY if parts.configured.routers else WHAT_RUNS)
     plan = _difference(parts, seen, scope(seen.fleet), guards)
     if any(step.action is Action.START for step in plan.steps):
         # Where agents go depends on rates and response times, for which other plans need not wait.
@@ -57,7 +59,24 @@ async def planned(
         seen = replace(seen, snapshot=measured)
         plan = _difference(parts, seen, scope(seen.fleet), guards)
         plan = await with_checkpoints(parts, plan, seen.fleet, seen.snapshot, seen.state)
+    if parts.configured.routers:
+        plan = await _with_routers(parts, plan, seen.snapshot)
     return with_fingerprints(replace(plan, title=title), seen.snapshot, seen.state)
+
+
+async def _with_routers(parts: Parts, plan: Plan, snapshot: Snapshot) -> Plan:
+    """The plan, with how the members of routers differ from what is seen to run."""
+    from dataclasses import replace
+
+    from phoenixctl.planning.routing import drift_of_routers, not_known
+    from phoenixctl.workflows.traffic import Traffic
+
+    found = await Traffic(parts.fleet, parts.routers, parts.clock).status(snapshot)
+    return replace(
+        plan,
+        drift=(*plan.drift, *drift_of_routers(found)),
+        notes=(*plan.notes, *not_known(found)),
+    )
 
 
 def _difference(parts: Parts, seen: Look, scope: Scope, guards: Guards | None) -> Plan:

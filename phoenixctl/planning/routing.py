@@ -7,12 +7,12 @@ somebody else's and stay as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from phoenixctl.model.names import AgentId
-from phoenixctl.model.plan import Action, Change, Plan, Step
+from phoenixctl.model.plan import Action, Change, Drift, Plan, Step
 from phoenixctl.model.playbook import EVERYWHERE
 from phoenixctl.model.routing import (
     BackendStatus,
@@ -25,6 +25,7 @@ from phoenixctl.model.routing import (
 )
 from phoenixctl.planning.order import by_name
 
+RECONCILE: Final = "phoenixctl routers reconcile"
 _NAME: Final = re.compile(r"((.+)-[0-9]+)(?:\.([0-9]+))?", re.ASCII)
 
 
@@ -116,22 +117,50 @@ def wanted_members(
 
 def plan_routes(statuses: Iterable[RouterStatus]) -> Plan:
     """A step for each backend whose members are not as they should be."""
+    asked = tuple(statuses)
     steps: list[Step] = []
     unchanged: list[str] = []
-    warnings: list[str] = []
+    for of, backend in _known(asked):
+        if backend.as_wanted:
+            unchanged.append(f"{of} has the members that it should have")
+        else:
+            steps.append(_route(of, backend))
+    return Plan("reconcile routers", tuple(steps), tuple(unchanged), tuple(not_known(asked)))
+
+
+def drift_of_routers(statuses: Iterable[RouterStatus]) -> tuple[Drift, ...]:
+    """Each member that is not as it should be. What a router does not say is no drift."""
+    return tuple(
+        Drift(f"router.{of}", _said(change), hint=RECONCILE)
+        for of, backend in _known(statuses)
+        for change in member_changes(backend)
+    )
+
+
+def not_known(statuses: Iterable[RouterStatus]) -> Iterator[str]:
+    """Which routers and backends could not be asked, and why."""
     for router in statuses:
-        name = router.settings.name
         if router.error is not None:
-            warnings.append(f"{name}: {router.error.what}")
+            yield f"{router.settings.name}: {router.error.what}"
         for backend in router.backends:
-            of = f"{name}/{backend.name}"
             if backend.error is not None:
-                warnings.append(f"{of}: {backend.error.what}")
-            elif backend.as_wanted:
-                unchanged.append(f"{of} has the members that it should have")
-            else:
-                steps.append(_route(of, backend))
-    return Plan("reconcile routers", tuple(steps), tuple(unchanged), tuple(warnings))
+                yield f"{router.settings.name}/{backend.name}: {backend.error.what}"
+
+
+def _known(statuses: Iterable[RouterStatus]) -> Iterator[tuple[str, BackendStatus]]:
+    """The backends that were read, with their names: `lb/work`."""
+    for router in statuses:
+        for backend in router.backends:
+            if backend.error is None:
+                yield f"{router.settings.name}/{backend.name}", backend
+
+
+def _said(change: Change) -> str:
+    if change.before is None:
+        return f"{change.name} is no member, and should be: {change.after}"
+    if change.after is None:
+        return f"{change.name} is a member, and should not be: {change.before}"
+    return f"{change.name} is {change.before}, and should be {change.after}"
 
 
 def _route(of: str, backend: BackendStatus) -> Step:

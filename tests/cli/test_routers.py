@@ -153,6 +153,11 @@ def test_a_router_that_was_started_anew_gets_its_members_back(
     assert status.out.count("missing") == 3
     assert "try: phoenixctl routers reconcile" in status.err
 
+    plan = fleet.run("plan", "--detailed-exitcode")
+    assert plan.code == 10
+    assert plan.out.count(f"router.lb/{BACKEND}: counter-") == 3
+    assert "try: phoenixctl routers reconcile" in plan.out
+
     read = fleet.ok("routers", "reconcile", "--dry-run")
     assert f"~ set members lb/{BACKEND}: its members are not those that run" in read.out
     assert members(fleet) == {}
@@ -161,6 +166,7 @@ def test_a_router_that_was_started_anew_gets_its_members_back(
     assert f"ok     set members lb/{BACKEND}: has the members that it should have" in done.err
     assert members(fleet).keys() == AGENTS
     assert fleet.run("routers", "status").code == 0
+    assert fleet.ok("plan", "--detailed-exitcode", "-o", "json").json["drift"] == []
     assert fleet.ok("routers", "reconcile").out.endswith("nothing to do\n")
     assert "reconcile routers" in fleet.ok("history").out
 
@@ -172,6 +178,9 @@ def test_a_silent_router_keeps_no_agent_running_and_is_told_later(
     silent = fleet.run("routers", "status")
     assert silent.code == 4
     assert "see that the router runs" in silent.err
+    plan = fleet.ok("plan", "-o", "json").json
+    assert plan["drift"] == []
+    assert any(note.startswith("lb: ") for note in plan["notes"])
     stopped = fleet.ok("agents", "stop", "counter-2", "-o", "json").json
     assert "could not be taken out of traffic" in stopped["steps"][0]["detail"]
     started = fleet.run("agents", "start", "counter-2")

@@ -22,7 +22,17 @@ from phoenixctl.model.routing import (
 from phoenixctl.model.state import State
 from phoenixctl.planning.copies import Copies
 from phoenixctl.planning.draft import Draft
-from phoenixctl.planning.routing import Spot, Spots, agent_of, own, plan_routes, wanted_members
+from phoenixctl.planning.routing import (
+    RECONCILE,
+    Spot,
+    Spots,
+    agent_of,
+    drift_of_routers,
+    not_known,
+    own,
+    plan_routes,
+    wanted_members,
+)
 from phoenixctl.planning.undoing import Undoing
 from tests.builders import fleet, snapshot
 
@@ -164,6 +174,33 @@ def test_a_plan_has_a_step_for_each_backend_that_is_not_as_it_should_be() -> Non
     ]
     assert plan.unchanged == ("lb/right has the members that it should have",)
     assert plan.warnings == ("lb/lost: no such backend",)
+
+
+def test_each_member_that_is_not_as_it_should_be_is_drift_if_its_router_says() -> None:
+    drained = Member("work-2.1", "10.0.0.2", 80, 5, MemberState.DRAIN)
+    backend = BackendStatus(
+        "be",
+        SPECS,
+        (seen("work-0.1"), seen("work-3.1"), SeenMember(drained)),
+        (
+            Member("work-0.1", "10.0.0.1", 80),
+            Member("work-1.1", "10.0.0.2", 80, 7),
+            replace(drained, state=MemberState.READY),
+        ),
+    )
+    lost = BackendStatus("lost", SPECS, error=CommandFailed("no such backend"))
+    asked = [
+        RouterStatus(LB, RouterFacts("2.6"), (backend, lost)),
+        RouterStatus(replace(LB, name="edge"), error=CommandFailed("nobody listens")),
+    ]
+    found = drift_of_routers(asked)
+    assert [drift.what for drift in found] == [
+        "work-1.1 is no member, and should be: 10.0.0.2:80 weight 7",
+        "work-2.1 is 10.0.0.2:80 weight 5 drain, and should be 10.0.0.2:80 weight 5",
+        "work-3.1 is a member, and should not be: 10.0.0.1:80 weight 100",
+    ]
+    assert {(drift.address, drift.hint) for drift in found} == {("router.lb/be", RECONCILE)}
+    assert list(not_known(asked)) == ["lb/lost: no such backend", "edge: nobody listens"]
 
 
 def test_nothing_takes_a_route_back_and_a_rollback_does_not_mind() -> None:
