@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # So long a round waits for those that have not answered; then it goes on without them.
 PATIENCE_SECONDS: Final = 1.0
+CORE_SHARE: Final = 0.1
+LONGEST: Final = 5  # so many times the interval, whatever a round costs
 # What came in within this time is told at once.
 _TOGETHER_SECONDS: Final = 0.25
 
@@ -28,6 +30,8 @@ _TOGETHER_SECONDS: Final = 0.25
 class Rounds:
     """Asks nodes every `interval_seconds` over connections that stay open.
 
+    `spent` gives the CPU seconds that this process has used: with it, rounds of a large fleet are
+    further apart, so that they take no more than `CORE_SHARE` of a core.
     A node that has not answered yet is not asked again, and the others are asked all the same.
     `on_change` is called when there is something new.
     """
@@ -42,10 +46,12 @@ class Rounds:
         nodes: Iterable[NodeName],
         interval_seconds: float,
         on_change: Callable[[], None],
+        spent: Callable[[], float] | None = None,
     ) -> None:
         self._fleet, self._reach, self._clock, self._records = fleet, reach, clock, records
         self._nodes = tuple(nodes)
-        self._interval = interval_seconds
+        self._least, self.interval_seconds = interval_seconds, interval_seconds
+        self._spent = spent
         self._on_change = on_change
         self._seen: dict[NodeName, NodeObservation | NodeUnobserved] = {}
         self._last: dict[NodeName, NodeObservation] = {}
@@ -81,11 +87,14 @@ class Rounds:
     async def run(self) -> None:
         """Until it is cancelled; then call `aclose`."""
         while True:
-            began = self._clock.monotonic()
+            began, before = self._clock.monotonic(), self._cpu()
             await self._round()
             self.count += 1
             self._tell()
             await self._next(began)
+            if self.count > 1:  # the first one also connects
+                wanted = (self._cpu() - before) / CORE_SHARE
+                self.interval_seconds = max(self._least, min(wanted, LONGEST * self._least))
 
     async def aclose(self) -> None:
         """End what is still asked."""
@@ -95,8 +104,11 @@ class Rounds:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _cpu(self) -> float:
+        return self._spent() if self._spent is not None else 0.0
+
     async def _next(self, began: float) -> None:
-        rest = max(0.0, self._interval - (self._clock.monotonic() - began))
+        rest = max(0.0, self.interval_seconds - (self._clock.monotonic() - began))
         with suppress(TimeoutError):
             await asyncio.wait_for(self._now.wait(), rest)
         if self.paused:
@@ -111,7 +123,7 @@ class Rounds:
         task = asyncio.ensure_future(self._ask(free))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        await asyncio.wait({task}, timeout=max(self._interval, PATIENCE_SECONDS))
+        await asyncio.wait({task}, timeout=max(self.interval_seconds, PATIENCE_SECONDS))
 
     async def _ask(self, nodes: tuple[NodeName, ...]) -> None:
         silent = set(nodes)

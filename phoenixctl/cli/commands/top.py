@@ -43,8 +43,14 @@ def top(
     pool: PoolOption = None,
     label: LabelOption = None,
     interval: Annotated[
-        str, typer.Option("--interval", "-i", metavar="TIME", help="How often nodes are asked.")
-    ] = "2s",
+        str | None,
+        typer.Option(
+            "--interval",
+            "-i",
+            metavar="TIME",
+            help="How often nodes are asked; by default 2s, less often where that takes too much.",
+        ),
+    ] = None,
     sort: Annotated[Sort, typer.Option("--sort", help="The order of nodes.")] = Sort.WORST,
     reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
     wanted: Annotated[
@@ -72,11 +78,11 @@ def top(
     return run.within(watch)
 
 
-def _interval(text: str) -> float:
+def _interval(text: str | None) -> float | None:
     from phoenixctl.cli.durations import seconds_of
 
-    seconds = seconds_of("--interval", text) or 0.0
-    if seconds < 0.5:
+    seconds = seconds_of("--interval", text)
+    if seconds is not None and seconds < 0.5:
         raise UsageError("--interval is 500ms at least", hint="phoenixctl top --interval 2s")
     return seconds
 

@@ -122,7 +122,7 @@ class FleetPage(Page):
         self.nodes.focus()
 
     def draw(self, view: TopView) -> None:
-        lines = header(view, tall=self.size.height >= _TALL)
+        lines = header(view, self.size.width, tall=self.size.height >= _TALL)
         nodes = matching(node_rows(view), self.words)
         agents = matching(agent_rows(view), self.words)
         room = self.size.height - len(lines) - 3  # two gaps, and the keys
@@ -166,8 +166,8 @@ class NodePage(Page):
     """One node, with its agents."""
 
     KEYS: ClassVar[Keys] = (
-        ("esc", "back"), ("⏎", "open agent"), ("s", "sort"), ("r", "reverse"), ("p", "pause"),
-        ("u", "update"), ("q", "quit"),
+        ("esc", "back"), ("⏎", "open agent"), ("s", "sort"), ("r", "reverse"), ("⇥", "values"),
+        ("p", "pause"), ("u", "update"), ("q", "quit"),
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,backspace,left", "app.pop_screen")]
     DEFAULT_CSS = "NodePage > #agents { margin-top: 1; }"
@@ -176,7 +176,7 @@ class NodePage(Page):
         super().__init__(hands)
         self.node = node
         self.kept: Mapping[Metric, Sequence[float]] = {}
-        self.facts = Lines(name="facts")
+        self.facts = Lines(name="facts", scrolls=True)
         self.agents: Rows[AgentRow] = Rows(AGENT_COLUMNS, name="agents", sorting=Sorting())
 
     def compose(self) -> ComposeResult:
@@ -217,7 +217,7 @@ class AgentPage(Page):
     def __init__(self, hands: Hands, agent: AgentId, node: NodeName) -> None:
         super().__init__(hands)
         self.agent, self.node = agent, node
-        self.facts = Lines(name="facts")
+        self.facts = Lines(name="facts", scrolls=True)
         self.log_lines = Lines(name="log", scrolls=True)
 
     def compose(self) -> ComposeResult:

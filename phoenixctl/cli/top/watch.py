@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from phoenixctl.cli.interrupts import signals
 from phoenixctl.cli.top.app import Top
@@ -26,19 +27,25 @@ if TYPE_CHECKING:
     from phoenixctl.render.top.view import TopView
 
 
+INTERVAL_SECONDS: Final = 2.0
+
+
 class Watch:
-    """One run of the live view."""
+    """One run of the live view.
+
+    Without an interval it is two seconds, and more where a round costs more than its share.
+    """
 
     def __init__(
         self,
         parts: Parts,
         nodes: tuple[NodeName, ...],
         *,
-        interval_seconds: float,
+        interval_seconds: float | None,
         sorting: Sorting,
         words: str,
     ) -> None:
-        self._parts, self._nodes, self._interval = parts, nodes, interval_seconds
+        self._parts, self._nodes = parts, nodes
         self._courses = Courses()
         self._drawn = 0  # rounds
         self._beside = Beside(parts)
@@ -48,8 +55,9 @@ class Watch:
             parts.clock,
             parts.records,
             nodes=nodes,
-            interval_seconds=interval_seconds,
+            interval_seconds=interval_seconds or INTERVAL_SECONDS,
             on_change=self._changed,
+            spent=time.process_time if interval_seconds is None else None,
         )
         hands = Hands(self._toggle, self._rounds.hurry, self._state, self._log, self._kept)
         self._app = Top(self._view, hands, sorting=sorting, words=words)
@@ -88,7 +96,7 @@ class Watch:
         while True:
             if not self._rounds.paused:
                 await self._beside.look()
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(self._rounds.interval_seconds)
 
     def _toggle(self) -> None:
         if self._rounds.paused:
@@ -101,7 +109,7 @@ class Watch:
             return self._rounds.problem
         if self._rounds.paused:
             return "PAUSED"
-        return f"every {self._interval:g} s, {self._parts.clock.utc()[11:19]}"
+        return f"every {self._rounds.interval_seconds:.2g} s, {self._parts.clock.utc()[11:19]}"
 
     async def _log(self, node: NodeName, agent: AgentId) -> bytes:
         fleet = self._parts.fleet

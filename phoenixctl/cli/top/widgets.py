@@ -28,10 +28,11 @@ def style_of(words: str) -> Style:
     return Style.parse(words)
 
 
-def drawn(pieces: Iterable[Piece], width: int, *, more: str = "") -> Strip:
-    """A line in exactly `width` cells; `more` is a style for all of it."""
-    segments = [Segment(text, style_of(f"{style} {more}".strip())) for text, style in pieces]
-    return Strip(segments).adjust_cell_length(width, style_of(more))
+def drawn(pieces: Iterable[Piece], width: int, *, chosen: bool = False) -> Strip:
+    """A line in exactly `width` cells; the chosen one is a bar without other colours."""
+    over = "reverse" if chosen else ""
+    segments = [Segment(text, style_of(over or style)) for text, style in pieces]
+    return Strip(segments).adjust_cell_length(width, style_of(over))
 
 
 class Lines(Widget):
@@ -131,7 +132,7 @@ class Rows(Widget, Generic[R]):
             return drawn(((" nothing here", "dim"),) if y == 1 else (), width)
         row = self._rows[number]
         here = self.has_focus and _identity(row) == self._chosen
-        return drawn(line(self._columns, row, old=row.old), width, more="reverse" if here else "")
+        return drawn(line(self._columns, row, old=row.old), width, chosen=here)
 
     def action_move(self, lines: int) -> None:
         if self._rows:

@@ -10,14 +10,14 @@ _BARS: Final = "▁▂▃▄▅▆▇█"
 
 
 def bars(values: Iterable[float], width: int, *, full: float | None = None) -> str:
-    """The last `width` values, the latest one at the right, a blank where it is unknown.
+    """A sign for each of the last `width` values, a blank where it is unknown.
 
     `full` is the value of the highest bar, by default the highest value of them.
     """
     shown = tuple(values)[-width:] if width else ()
     known = [value for value in shown if math.isfinite(value)]
     high = max(known, default=0.0) if full is None else full
-    return "".join(_bar(value, high) for value in shown).rjust(width)
+    return "".join(_bar(value, high) for value in shown)
 
 
 def _bar(value: float, high: float) -> str:

@@ -23,7 +23,7 @@ WORST: Final = "worst"  # the order that rows have by themselves
 OLD: Final = "dim italic"
 _GAP: Final = 1
 _NAMES: Final = (8, 24)  # how wide a column of names is, at least and at most
-_LAST: Final = 12  # the last column takes what is left, and this at least
+_LAST: Final = (12, 24)  # the last column takes what is left, and this at least
 _SPARE: Final = 16  # with so much left over, columns stand further apart
 _TREND: Final = 12
 # What values are as alerts have it by default: from here on a warning, and critical.
@@ -77,6 +77,14 @@ def _valued(
     return Column(name, width, lambda row: in_unit(value(row), unit), value, style, keep=keep)
 
 
+def _percent(name: str, field: str, *, width: int, keep: int, limits: tuple[float, float]) -> Any:
+    """A share in whole hundredths: what is below one does not matter here."""
+    column = _valued(name, field, Unit.RATIO, width=width, keep=keep, limits=limits)
+    return replace(
+        column, text=lambda r: UNKNOWN if (v := column.key(r)) is None else f"{v * 100:.0f}%"
+    )
+
+
 def _age(row: NodeRow | AgentRow) -> str:
     age = row.age_seconds
     if age is None:
@@ -106,21 +114,21 @@ def _state() -> Column[Any]:
 
 
 def _why(name: str) -> Column[Any]:
-    return Column(name, _LAST, lambda r: r.why, lambda r: r.why or None, lambda _: "dim",
+    return Column(name, _LAST[0], lambda r: r.why, lambda r: r.why or None, lambda _: "dim",
                   right=False, rising=True)  # fmt: skip
 
 
 NODE_COLUMNS: Final[tuple[Column[NodeRow], ...]] = (
     replace(_name(8), name="NODE"),
     _state(),
-    _valued("DEV", "deviation", Unit.RATIO, width=5, keep=30, limits=(1e-9, 1.0)),
-    _valued("CPU", "cpu", Unit.RATIO, width=4, keep=90, limits=_BUSY),
-    Column("TREND", _TREND, lambda r: bars(r.trend, _TREND, full=1.0), lambda r: r.cpu,
-           lambda _: "cyan", right=False, keep=2),
-    _valued("MEM", "memory", Unit.RATIO, width=4, keep=90, limits=_FULL),
-    _valued("PSI-CPU", "pressure_cpu", Unit.RATIO, width=7, keep=24, limits=_PRESSED),
-    _valued("PSI-MEM", "pressure_memory", Unit.RATIO, width=7, keep=21, limits=_PRESSED),
-    _valued("PSI-IO", "pressure_io", Unit.RATIO, width=6, keep=22, limits=_PRESSED),
+    _percent("DEV", "deviation", width=5, keep=30, limits=(1e-9, 1.0)),
+    _percent("CPU", "cpu", width=4, keep=90, limits=_BUSY),
+    Column("TREND", _TREND, lambda r: bars(r.trend, _TREND, full=1.0).rjust(_TREND),
+           lambda r: r.cpu, lambda _: "cyan", right=False, keep=2),
+    _percent("MEM", "memory", width=4, keep=90, limits=_FULL),
+    _percent("PSI-CPU", "pressure_cpu", width=7, keep=24, limits=_PRESSED),
+    _percent("PSI-MEM", "pressure_memory", width=7, keep=21, limits=_PRESSED),
+    _percent("PSI-IO", "pressure_io", width=6, keep=22, limits=_PRESSED),
     _valued("RUNQ", "run_queue", Unit.COUNT, width=4, keep=20),
     Column("AGENTS", 6, lambda r: share(r.ready, r.agents), lambda r: r.agents,
            lambda r: "yellow" if r.ready != r.agents else "", keep=80),
@@ -155,6 +163,7 @@ def fitting(columns: Sequence[Column[R]], rows: Sequence[R], width: int) -> tupl
     """The columns that have room beside each other, names as wide as they need to be, the last one
     with what is left. A column in which no row has a weight or a trend is left out."""
     kept = [_with_names(column, rows) for column in columns if _says_something(column, rows)]
+    kept[-1] = replace(kept[-1], width=min(_LAST[1], max(_LAST[0], width // 6)))
     while len(kept) > 2 and _needed(kept) > width:
         kept.remove(min(kept[:-1], key=lambda column: column.keep))
     if width - _needed(kept) >= len(kept) + _SPARE:
@@ -187,7 +196,7 @@ def head(columns: Sequence[Column[R]], sorting: Sorting) -> Line:
         if room > column.width:  # the arrow stands in the gap before
             pieces[-1] = (pieces[-1][0][:-_GAP], pieces[-1][1])
         pieces.append((_placed(name, room, right=column.right) + " " * _GAP, style))
-    return tuple(pieces)
+    return _to_the_edge(pieces)
 
 
 def line(columns: Sequence[Column[R]], row: R, *, old: bool = False) -> Line:
@@ -197,7 +206,7 @@ def line(columns: Sequence[Column[R]], row: R, *, old: bool = False) -> Line:
         text = _placed(column.text(row), column.width, right=column.right) + " " * _GAP
         measured = column.right and column.name != "AGE"
         pieces.append((text, OLD if old and measured else column.style(row)))
-    return tuple(pieces)
+    return _to_the_edge(pieces)
 
 
 def graded(value: float | None, limits: tuple[float, float] | None) -> str:
@@ -224,6 +233,12 @@ def _with_names(column: Column[R], rows: Sequence[R]) -> Column[R]:
         return column
     longest = max((cell_len(column.text(row)) for row in rows), default=0)
     return replace(column, width=min(_NAMES[1], max(_NAMES[0], longest)))
+
+
+def _to_the_edge(pieces: list[Piece]) -> Line:
+    """Without the gap behind the last column."""
+    text, style = pieces[-1]
+    return (*pieces[:-1], (text[:-_GAP], style))
 
 
 def _needed(columns: Sequence[Column[R]]) -> int:

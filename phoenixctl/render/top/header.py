@@ -25,6 +25,7 @@ _LEVEL: Final = {
     Level.EMPTY: "bold yellow",
 }
 _SEVERITY: Final = {"critical": "red", "warning": "yellow", "note": "dim"}
+_WIDE: Final = 140  # from here on there is room for more than how far targets are met
 _SHORT: Final = {
     "agent_response_time_p95": "p95",
     "message_throughput": "throughput",
@@ -34,10 +35,10 @@ _SHORT: Final = {
 }
 
 
-def header(view: TopView, *, tall: bool) -> tuple[Line, ...]:
+def header(view: TopView, width: int, *, tall: bool) -> tuple[Line, ...]:
     """Three lines; a fourth one about the targets when the screen is `tall`."""
     lines = (_numbers(view), _findings(view), _doing(view))
-    return (*lines, _targets(view.targets)) if tall else lines
+    return (*lines, _targets(view.targets, full=width >= _WIDE)) if tall else lines
 
 
 def fleet_numbers(view: TopView) -> dict[str, float | None]:
@@ -75,10 +76,17 @@ def _numbers(view: TopView) -> Line:
         ("p95", in_unit(found["p95"], Unit.SECONDS), ""),
         ("p99", in_unit(found["p99"], Unit.SECONDS), ""),
         ("err", in_unit(found["error_rate"], Unit.RATIO), graded(found["error_rate"], (0.05, 0.1))),
-        ("msg", in_unit(found["throughput"], Unit.PER_SECOND), ""),
+        ("msg", _flow(found["throughput"]), ""),
     ):
         pieces += [("  ", ""), (f"{name} ", "dim"), (text, f"bold {style}".strip())]
     return tuple(pieces)
+
+
+def _flow(per_second: float | None) -> str:
+    """As everywhere, but short for many: `14.2k/s`."""
+    if per_second is None or per_second < 10_000:
+        return in_unit(per_second, Unit.PER_SECOND)
+    return f"{per_second / 1000:.1f}k/s"
 
 
 def _findings(view: TopView) -> Line:
@@ -90,12 +98,12 @@ def _findings(view: TopView) -> Line:
         return (("nothing is wrong", "dim"),)
     first = grave[0]
     style = _SEVERITY[first.severity.value]
+    what = one_line(first.what.removeprefix(first.about))
     more = f"  +{len(grave) - 1} more" if len(grave) > 1 else ""
     return (
         ("● ", style),
         (one_line(first.about), f"bold {style}"),
-        (" ", ""),
-        (one_line(first.what), style),
+        (f" {what}", style),
         (more, "dim"),
     )
 
@@ -134,7 +142,7 @@ def _alerts(alerts: tuple[Alert, ...], now: float) -> list[Piece]:
     return [(many, f"bold {style}"), (one_line(f"{first.summary}, since {since}"), style)]
 
 
-def _targets(targets: Iterable[Compliance]) -> Line:
+def _targets(targets: Iterable[Compliance], *, full: bool) -> Line:
     pieces: list[Piece] = [("targets", "dim")]
     for row in targets:
         if row.current.value is None:
@@ -144,7 +152,7 @@ def _targets(targets: Iterable[Compliance]) -> Line:
         name = _SHORT.get(row.objective.name, row.objective.name)
         now = f"{in_unit(row.current.value, unit)} of {in_unit(row.target, unit)} "
         style = "green" if (row.compliance or 0.0) >= 1 else "yellow"
-        pieces += [(f"  {name} ", "dim"), (now, ""), (met, style)]
+        pieces += [(f"  {name} ", "dim"), (now if full else "", ""), (met, style)]
     return tuple(pieces) if len(pieces) > 1 else ()
 
 

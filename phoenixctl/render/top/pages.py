@@ -175,16 +175,18 @@ def _values(
     metrics: Sequence[M], readings: Mapping[M, Reading], width: int, *, old: bool
 ) -> list[Line]:
     """Values beside each other, as many as there is room for, columns after columns."""
+    known = [m for m in metrics if (found := readings.get(m)) and found.value is not None]
     beside = max(1, (width + 3) // (_NAME + _VALUE + 3))
-    deep = math.ceil(len(metrics) / beside)
+    deep = math.ceil(len(known) / beside)
     lines: list[Line] = []
     for number in range(deep):
         pieces: list[Piece] = []
-        for metric in metrics[number::deep]:
+        for metric in known[number::deep]:
             pieces += _named(metric, readings, old=old)
             pieces.append(("   ", ""))
         lines.append(tuple(pieces))
-    return lines
+    unknown = [metric.value.replace("_", " ") for metric in metrics if metric not in known]
+    return [*lines, ((f"not known: {', '.join(unknown)}", "dim"),)] if unknown else lines
 
 
 def _named(metric: M, readings: Mapping[M, Reading], *, old: bool) -> list[Piece]:
@@ -197,4 +199,4 @@ def _named(metric: M, readings: Mapping[M, Reading], *, old: bool) -> list[Piece
 def _course(metric: Metric | AgentMetric, values: Sequence[float], width: int) -> str:
     """Shares of something full are drawn as such; of others, the highest seen is a full bar."""
     whole = UNITS[metric] is Unit.RATIO and metric is not Metric.ERROR_RATE
-    return bars(values, width, full=1.0 if whole else None)
+    return bars(values, width, full=1.0 if whole else None).ljust(width)
