@@ -12,6 +12,7 @@ from phoenixctl.model.alerting import (
     Direction,
     Level,
     Of,
+    OnNoData,
     Rule,
     Severity,
     Status,
@@ -25,7 +26,8 @@ from phoenixctl.model.units import format_bytes, format_duration, format_ratio
 EVERYTHING: Final = "*"  # the subject of what is of no node
 CLEAR_SHARE: Final = 0.1  # how far back a value has to be when nobody says it, of the level
 
-# The specification's thresholds.
+# The specification's thresholds. A node whose agents were taken away answers nobody any more, and
+# that is not wrong; one that is silent itself is told of by cpu and memory.
 DEFAULT_RULES: Final = (
     ThresholdRule(
         "cpu", Metric.CPU.value, Level(0.8, 0.75), Level(0.95, 0.9), of=Of.NODES,
@@ -37,11 +39,11 @@ DEFAULT_RULES: Final = (
     ),
     ThresholdRule(
         "response-time", Metric.RESPONSE_MEAN.value, Level(0.1, 0.08), Level(0.5, 0.4),
-        of=Of.NODES, for_seconds=60.0, keep_firing_seconds=60.0,
+        of=Of.NODES, for_seconds=60.0, keep_firing_seconds=60.0, on_no_data=OnNoData.END,
     ),
     ThresholdRule(
         "error-rate", Metric.ERROR_RATE.value, Level(0.05, 0.04), Level(0.1, 0.08),
-        of=Of.NODES, for_seconds=60.0, keep_firing_seconds=60.0,
+        of=Of.NODES, for_seconds=60.0, keep_firing_seconds=60.0, on_no_data=OnNoData.END,
     ),
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ from phoenixctl.model.alerting import (
     Alert,
     BurnRule,
     Level,
+    OnNoData,
     Rule,
     Status,
     ThresholdRule,
@@ -92,9 +93,11 @@ def evaluate(
         latest = _latest_places({subject: standing for subject, (standing, _) in found.items()})
         for subject, (awake, statuses) in found.items():
             standing, silent = _silent(rule, awake, now)
-            transitions += _transitions(rule, subject, old.get(subject), [*statuses, *silent])
-            if not _is_gone(standing, subject, latest, now):
+            on_the_way = statuses
+            if not _is_gone(rule, standing, subject, latest, now):
                 standings[rule.name, subject] = standing
+                on_the_way = [*statuses, *silent]
+            transitions += _transitions(rule, subject, old.get(subject), on_the_way)
     transitions += _ended(before, standings, transitions, now)
     transitions.sort(key=lambda t: (t.at, t.rule, t.subject))
     alerts = tuple(alerts_of(rules, standings, labels_of))
@@ -189,9 +192,16 @@ def _folded(
         if not known.any():
             continue
         times, values = history.times[known], values[known]
+        if standing is None and _is_stale(rule, float(times[-1]), now):
+            continue
         start = standing or Standing(at=float(times[0]))
         found[subject] = _through(rule, levels, start, times.tolist(), values.tolist())
     return found
+
+
+def _is_stale(rule: Rule, at: float, now: float) -> bool:
+    """Whether it has been silent for too long to be begun with: it may have left already."""
+    return rule.no_data_seconds is not None and now - at >= rule.no_data_seconds
 
 
 def _through(
@@ -270,9 +280,10 @@ def _burning(
         for burn in rule.windows
     ]
     for place, subject in enumerate(subjects):
-        standing = old.get(subject) or Standing(at=newest[subject])
-        if subject in old and newest[subject] <= standing.at:
+        at = newest[subject]
+        if old[subject].at >= at if subject in old else _is_stale(rule, at, now):
             continue
+        standing = old.get(subject) or Standing(at=at)
         slower = [float(min(long[place], short[place])) for long, short in rates]
         judged = {
             key_of(burn): Judged(rate > burn.factor, rate <= CLEAR * burn.factor)
@@ -284,7 +295,7 @@ def _burning(
         unknown = {key_of(burn) for burn in rule.windows} - judged.keys()
         kept = {key: hold for key, hold in standing.holds.items() if key in unknown}
         stepped = _stepped(rule, standing, judged, now, value if value is not None else 0.0)
-        new = replace(stepped, at=newest[subject], value=value, holds={**kept, **stepped.holds})
+        new = replace(stepped, at=at, value=value, holds={**kept, **stepped.holds})
         found[subject] = (new, [(now, new.status, value)])
     return found
 
@@ -328,9 +339,13 @@ def _latest_places(standings: Mapping[str, Standing]) -> dict[str, float]:
     return found
 
 
-def _is_gone(standing: Standing, subject: str, latest: Mapping[str, float], now: float) -> bool:
+def _is_gone(
+    rule: Rule, standing: Standing, subject: str, latest: Mapping[str, float], now: float
+) -> bool:
     if standing.silent_since is None:
         return False
+    if rule.on_no_data is OnNoData.END:
+        return True
     agent = subject.partition("/")[2]
     moved = bool(agent) and latest[agent] > standing.at
     return moved or now - standing.at > FORGOTTEN_SECONDS
@@ -356,7 +371,9 @@ def _ended(
     for key, standing in sorted(before.items()):
         status = last.get(key, standing.status)
         if key not in after and status.alerts:
-            yield Transition(now, *key, status, Status.OK, None, "it is not watched any more")
+            yield Transition(
+                now, *key, status, Status.OK, None, "it is gone, or has no values any more"
+            )
 
 
 def _told(status: Status) -> Status:

@@ -49,6 +49,13 @@ class Of(StrEnum):
     ALL = "all"
 
 
+class OnNoData(StrEnum):
+    """What it is when a subject has had no value for a while."""
+
+    ALERT = "alert"  # a state of its own, told like the others
+    END = "end"  # what fires is over: there is nothing left that it could be about
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """It fires beyond `at`, and is over when the value is back at `clear` or better.
@@ -65,7 +72,8 @@ class ThresholdRule:
     """An alert when a metric stays beyond a level. Levels are in the metric's unit.
 
     Beyond for `for_seconds` it fires; back at the clear level for `keep_firing_seconds` it is
-    over. A subject without a value for `no_data_seconds` is an alert of its own; None: never.
+    over. A subject without a value for `no_data_seconds` is what `on_no_data` says; None: nothing
+    changes until it has values again. The level of a counter is its growth per second.
     """
 
     name: str
@@ -78,6 +86,7 @@ class ThresholdRule:
     for_seconds: float = 0.0
     keep_firing_seconds: float = 0.0
     no_data_seconds: float | None = 300.0
+    on_no_data: OnNoData = OnNoData.ALERT
     labels: Mapping[str, str] = field(
         default_factory=lambda: NOTHING
     )  # added to those of its alerts
@@ -121,6 +130,7 @@ class BurnRule:
     for_seconds: float = 0.0
     keep_firing_seconds: float = 0.0
     no_data_seconds: float | None = 300.0
+    on_no_data: OnNoData = OnNoData.ALERT
     labels: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
 

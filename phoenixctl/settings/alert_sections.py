@@ -79,6 +79,9 @@ DirectionName = Annotated[
     alerting.Direction, choice(*(d.value for d in alerting.Direction), make=alerting.Direction)
 ]
 OfName = Annotated[alerting.Of, choice(*(of.value for of in alerting.Of), make=alerting.Of)]
+OnNoDataName = Annotated[
+    alerting.OnNoData, choice(*(what.value for what in alerting.OnNoData), make=alerting.OnNoData)
+]
 SeverityName = Annotated[
     alerting.Severity, choice(*(s.value for s in alerting.Severity), make=alerting.Severity)
 ]
@@ -134,8 +137,11 @@ class RuleSection(Section):
         "It is over after it was clear for so long.", "keep_firing_seconds"
     )
     no_data: Duration | None = _rule(
-        "A subject without a value for so long is an alert of its own; null: never.",
+        "A subject without a value for so long is what on_no_data says; null: nothing changes.",
         "no_data_seconds",
+    )
+    on_no_data: OnNoDataName = _rule(
+        "What that is: alert, or end: then what fires is over.", "on_no_data"
     )
     labels: Annotated[dict[LabelKey, AsWritten], EMPTY_MAPPING] = mapping(
         "Labels of its alerts, beside those of the node."

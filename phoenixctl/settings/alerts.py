@@ -78,6 +78,7 @@ def _rule(
         for_seconds=section.for_,
         keep_firing_seconds=section.keep_firing_for,
         no_data_seconds=section.no_data,
+        on_no_data=section.on_no_data,
         labels=MappingProxyType(section.labels),
     )
     if rule.warning is None and rule.critical is None:
@@ -135,6 +136,7 @@ def _burn_rule(
         for_seconds=section.for_,
         keep_firing_seconds=section.keep_firing_for,
         no_data_seconds=section.no_data,
+        on_no_data=section.on_no_data,
         labels=MappingProxyType(section.labels),
     )
 

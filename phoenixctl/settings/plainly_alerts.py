@@ -50,6 +50,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "for": duration(rule.for_seconds),
         "keep_firing_for": duration(rule.keep_firing_seconds),
         "no_data": None if limit is None else duration(limit),
+        "on_no_data": rule.on_no_data.value,
         "labels": dict(rule.labels),
     }
 

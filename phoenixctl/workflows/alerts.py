@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from phoenixctl.metrics.alert_notices import Delivery, Notice, notices
 from phoenixctl.metrics.alert_rules import labels_of, rules_of
 from phoenixctl.metrics.alert_words import Message
 from phoenixctl.metrics.alerting import Evaluation, evaluate, questions
+from phoenixctl.metrics.kinds import Kind
+from phoenixctl.metrics.rates import rates
+from phoenixctl.metrics.series import History, Tier
 from phoenixctl.model.alerting import AlertSettings
 from phoenixctl.model.errors import ConfigError, PhoenixError
 
@@ -53,17 +58,22 @@ class Round:
 def look(fleet: Fleet, metrics: MetricStore, memory: Memory, *, now: float) -> Evaluation:
     """How things stand now. Nothing is kept and nobody is told."""
     rules = rules_of(fleet.alerts)
-    histories = {
-        question: metrics.read(
-            question.metric,
-            start=question.start,
-            until=now + _LEAST_SECONDS,
-            tier=question.tier,
-        )
-        for question in questions(rules, memory.standings, now)
-    }
+    kinds = metrics.kinds()
+    histories = {}
+    for question in questions(rules, memory.standings, now):
+        metric, start, tier = question
+        found = metrics.read(metric, start=start, until=now + _LEAST_SECONDS, tier=tier)
+        if kinds.get(metric) is Kind.COUNTER and tier is Tier.SECOND:
+            found = per_second(found)
+        histories[question] = found
     labels = partial(labels_of, fleet=fleet)
     return evaluate(rules, histories, memory.standings, now, labels_of=labels)
+
+
+def per_second(totals: History) -> History:
+    """A counter's growth since the value before, at each of its times."""
+    grown = rates(totals.times, totals.values.astype(np.float64))
+    return replace(totals, values=grown.astype(np.float32))
 
 
 def due(fleet: Fleet, evaluation: Evaluation, memory: Memory, *, now: float) -> tuple[Notice, ...]:

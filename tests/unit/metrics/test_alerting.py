@@ -15,6 +15,7 @@ from phoenixctl.model.alerting import (
     Direction,
     Level,
     Of,
+    OnNoData,
     Status,
     ThresholdRule,
 )
@@ -146,10 +147,22 @@ def test_an_alert_whose_rule_is_gone_is_over() -> None:
 
 def test_an_agent_that_moved_is_not_missed_where_it_was() -> None:
     rule = replace(RULE, no_data_seconds=60)
-    first = evaluated(rule, {"load": {"web-1/a-0": {0: 1}}}, now=0)
-    moved = evaluated(rule, {"load": {"web-2/a-0": {90: 1}}}, now=90, before=first)
+    first = evaluated(rule, {"load": {"web-1/a-0": {0: 25}}}, now=0)
+    values = {"load": {"web-1/a-0": {0: 25}, "web-2/a-0": {90: 1}}}
+    moved = evaluated(rule, values, now=90, before=first)
     assert [subject for _, subject in moved.standings] == ["web-2/a-0"]
-    assert moved.alerts == ()
+    assert told(moved) == [(90, "web-1/a-0", "critical", "ok")]
+    assert told(evaluated(rule, values, now=91, before=moved)) == []
+
+
+def test_where_silence_is_the_end_what_fired_is_over_and_stays_so() -> None:
+    rule = replace(RULE, no_data_seconds=60, on_no_data=OnNoData.END)
+    values = {"load": {"web-1": {0: 25}, "web-2": {0: 1, 50: 1}}}
+    firing = evaluated(rule, values, now=50)
+    assert [alert.subject for alert in firing.alerts] == ["web-1"]
+    over = evaluated(rule, values, now=60, before=firing)
+    assert told(over) == [(60, "web-1", "critical", "ok")]
+    assert told(evaluated(rule, values, now=61, before=over)) == []
 
 
 def test_what_has_been_silent_for_a_day_is_not_waited_for() -> None:

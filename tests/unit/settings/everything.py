@@ -191,6 +191,7 @@ alerts:
       for: 1m
       keep_firing_for: 2m
       no_data: null
+      on_no_data: end
       labels: {team: web}
     budget:
       metric: availability
@@ -204,6 +205,7 @@ alerts:
       for: 1m
       keep_firing_for: 2m
       no_data: 1h
+      on_no_data: end
       labels: {team: web}
   receivers:
     am:
