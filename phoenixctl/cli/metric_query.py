@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from phoenixctl.metrics.windows import Window
     from phoenixctl.model.fleet import Fleet
     from phoenixctl.ports.metrics import MetricStore
-    from phoenixctl.render.metrics import Shown, Stats
+    from phoenixctl.render.metrics import Listed, Shown, Stats
 
 MetricArgument = Annotated[
     str,
@@ -60,82 +60,109 @@ class Whose:
         return meant
 
 
-def kept(store: MetricStore) -> dict[str, tuple[str, ...]]:
-    """The subjects of each metric that is kept in some resolution."""
+def kept(store: MetricStore) -> tuple[Listed, ...]:
+    """The metrics that are kept in some resolution, in the order of names."""
+    from phoenixctl.metrics.kinds import Kind
     from phoenixctl.metrics.series import Tier
+    from phoenixctl.render.metrics import Listed
 
     found: dict[str, set[str]] = {}
     for tier in Tier:
         for metric, subjects in store.series(tier).items():
             found.setdefault(metric, set()).update(subjects)
-    return {metric: tuple(sorted(found[metric])) for metric in sorted(found)}
+    kinds = store.kinds()
+    return tuple(
+        Listed(metric, kinds.get(metric, Kind.GAUGE), tuple(sorted(found[metric])))
+        for metric in sorted(found)
+    )
 
 
 def asked(
     parts: Parts, text: str, whose: Whose, window: Window, *, now: float
 ) -> tuple[Shown, ...]:
     """What was asked for; UsageError where there is no such metric, or none of such subjects."""
+    from phoenixctl.metrics.series import covering
     from phoenixctl.render.metrics import Shown
 
     meant = whose.chooser(parts.fleet)
-    metrics = matching(parts.metrics, text)
-    read_all = (read(parts.metrics, metric, window, now=now) for metric in metrics)
+    tier = covering(window.start, window.until, now=now)
     found = [
-        Shown(metric, part, window)
-        for metric, history in zip(metrics, read_all, strict=True)
-        if (part := chosen(history, meant)).subjects
+        Shown(one.metric, one.kind, tier, part, window)
+        for one in matching(parts.metrics, text)
+        if (
+            part := chosen(
+                parts.metrics.read(one.metric, start=window.start, until=window.until, tier=tier),
+                meant,
+            )
+        ).subjects
     ]
     if not found:
         raise UsageError(f"nothing of {text} is kept in this window", hint="phoenixctl metrics ls")
     return tuple(found)
 
 
-def summed_up(fleet: Fleet, one: Shown, by: By, top: int | None) -> Stats:
+def summed_up(parts: Parts, one: Shown, by: By, top: int | None) -> Stats:
+    """By groups: exactly where all values are still kept, else from roll-ups."""
     from phoenixctl.metrics.gathered import UP
     from phoenixctl.metrics.grouping import grouped
+    from phoenixctl.metrics.histogram import ERROR
     from phoenixctl.metrics.kinds import Kind
-    from phoenixctl.metrics.summary import largest, summaries
-    from phoenixctl.render.metric_values import kind_of
+    from phoenixctl.metrics.series import Tier
+    from phoenixctl.metrics.summary import largest, rolled_summaries, summaries
     from phoenixctl.render.metrics import Stats
 
-    pools = {str(node.name): node.pool for node in fleet.nodes.values()}
-    groups = grouped(one.history.subjects, by, pools)
-    found = summaries(
-        one.history,
-        groups,
-        counter=kind_of(one.metric) is Kind.COUNTER,
-        good_until=one.window.until if one.metric == UP else None,
-    )
-    return Stats(one.metric, one.window, by, found if top is None else largest(found, top))
+    pools = {str(node.name): node.pool for node in parts.fleet.nodes.values()}
+    window, counter, up = one.window, one.kind is Kind.COUNTER, one.metric == UP
+    exact = one.tier is Tier.SECOND and not one.kind.observed
+    if exact:
+        groups = grouped(one.history.subjects, by, pools)
+        until = window.until if up else None
+        found = summaries(one.history, groups, counter=counter, good_until=until)
+    else:
+        rolled = parts.metrics.digests(
+            one.metric, start=window.start, until=window.until, tier=one.tier
+        )
+        wanted = frozenset(one.history.subjects)
+        everyone = grouped(rolled.subjects, by, pools)
+        groups = {
+            name: own
+            for name, positions in everyone.items()
+            if (own := tuple(p for p in positions if rolled.subjects[p] in wanted))
+        }
+        found = rolled_summaries(rolled, groups, seconds=window.seconds, counter=counter, good=up)
+    shown = found if top is None else largest(found, top)
+    return Stats(one.metric, one.kind, window, 0.0 if exact else ERROR, by, shown)
 
 
-def matching(store: MetricStore, text: str) -> tuple[str, ...]:
+def matching(store: MetricStore, text: str) -> tuple[Listed, ...]:
     """Metrics with this name and any labels, or that fit the pattern. UsageError for none."""
     from phoenixctl.metrics.kinds import canonical
 
-    known = list(kept(store))
+    known = kept(store)
     if not known:
         raise UsageError("no metrics are kept yet", hint="phoenixctl metrics collect")
-    names = {metric.partition("{")[0] for metric in known}
     if "{" in text:
         try:
             text = canonical(text)
         except ValueError as error:
             raise UsageError(str(error)) from None
-        found = [metric for metric in known if metric == text]
+        found = [one for one in known if one.metric == text]
     else:
-        found = [metric for metric in known if fnmatchcase(metric.partition("{")[0], text)]
+        found = [one for one in known if fnmatchcase(_bare(one), text)]
     if not found:
-        raise no_such("metric", text, names, "phoenixctl metrics ls")
+        raise no_such("metric", text, {_bare(one) for one in known}, "phoenixctl metrics ls")
     return tuple(found)
+
+
+def _bare(one: Listed) -> str:
+    return one.metric.partition("{")[0]
 
 
 def read(store: MetricStore, metric: str, window: Window, *, now: float) -> History:
     """A metric over a window, as finely as all of it is still kept."""
-    from phoenixctl.metrics.series import Tier
+    from phoenixctl.metrics.series import covering
 
-    old = now - window.start
-    tier = next((tier for tier in Tier if old <= tier.kept_seconds), Tier.HOUR)
+    tier = covering(window.start, window.until, now=now)
     return store.read(metric, start=window.start, until=window.until, tier=tier)
 
 

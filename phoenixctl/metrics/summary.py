@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from phoenixctl.metrics.digest import together
 from phoenixctl.metrics.rates import rate, rates
+from phoenixctl.metrics.rollup import RollUps
 from phoenixctl.metrics.series import History, Values
 from phoenixctl.metrics.trend import Trend, trend
 from phoenixctl.metrics.windows import PERCENTILES, as_one, good_share, statistics, summed
@@ -72,6 +74,47 @@ def summaries(
     return tuple(made)
 
 
+def rolled_summaries(
+    rolled: RollUps,
+    groups: Mapping[str, Sequence[int]],
+    *,
+    seconds: float,
+    counter: bool = False,
+    good: bool = False,
+) -> tuple[Summary, ...]:
+    """The same of roll-ups, or of what was observed; percentiles are within histogram.ERROR.
+
+    `seconds` is how long the window is. `good`: the values are 1 for up, 0 for down.
+    """
+    whole = rolled.whole()
+    # How fast a counter grew in each bucket, and what anything else was in it.
+    size = np.where(rolled.count > 0, float(rolled.seconds) if counter else rolled.count, np.nan)
+    course = rolled.total / size
+    made = []
+    for name, positions in groups.items():
+        own = together(whole.of_rows(np.array(positions, np.int64)))
+        part = course[:, list(positions)]
+        growth = float(own.total[0])
+        mean = growth / seconds / len(positions) if counter else float(own.mean[0])
+        some = bool(own.count[0])
+        made.append(
+            Summary(
+                name=name,
+                subjects=len(positions),
+                count=int(own.count[0]),
+                low=known(own.low[0]),
+                mean=known(mean) if some else None,
+                high=known(own.high[0]),
+                percentiles={p: known(own.percentile(p)[0]) for p in PERCENTILES},
+                total=known(_mean(summed(part))),
+                rate=known(growth / seconds) if counter and some else None,
+                trend=trend(rolled.times, _means(part)),
+                good=known(mean) if good and some else None,
+            )
+        )
+    return tuple(made)
+
+
 def largest(found: Iterable[Summary], count: int) -> tuple[Summary, ...]:
     """Those that have, or as counters do, most on average; who is unknown is not among them."""
     ranked = [(_rank(summary), summary.name, summary) for summary in found]
@@ -110,9 +153,7 @@ def _means(values: Values) -> NDArray[np.float64]:
     return summed(values) / np.where(count > 0, count, 1)
 
 
-def _good(
-    times: NDArray[np.float64], up: Values, until: float, hold_seconds: float
-) -> float:
+def _good(times: NDArray[np.float64], up: Values, until: float, hold_seconds: float) -> float:
     share, seconds = good_share(times, up, until=until, hold_seconds=hold_seconds)
     watched = seconds > 0
     return (

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from phoenixctl.metrics.kinds import Kind
-from phoenixctl.model.reading import UNITS, Metric, Unit
+from phoenixctl.model.reading import UNITS, Unit
 from phoenixctl.render.values import UNKNOWN, in_unit
 
 _KNOWN: Final = {metric.value: unit for metric, unit in UNITS.items()}
@@ -15,7 +14,6 @@ _ENDS: Final = (
     ("_ratio", Unit.RATIO),
     ("_utilization", Unit.RATIO),
 )
-_COUNTERS: Final = ("_total", "_count", "_sum", "_bucket")
 
 
 def unit_of(metric: str) -> Unit | None:
@@ -25,14 +23,6 @@ def unit_of(metric: str) -> Unit | None:
         return _KNOWN[name]
     name = name.removesuffix("_total")
     return next((unit for end, unit in _ENDS if name.endswith(end)), None)
-
-
-def kind_of(metric: str) -> Kind:
-    """What its name says that it is: a counter or a gauge."""
-    name = metric.partition("{")[0]
-    if name in _KNOWN:
-        return Kind.COUNTER if name == Metric.SCHEDULINGS else Kind.GAUGE
-    return Kind.COUNTER if name.endswith(_COUNTERS) else Kind.GAUGE
 
 
 def shown(metric: str, value: float | None, *, per_second: bool = False) -> str:

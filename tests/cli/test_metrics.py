@@ -8,6 +8,8 @@ import re
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.cli.demo_fleet import CONTROL, NODES, DemoFleet
 
 
@@ -68,9 +70,12 @@ def test_scripts_keep_values_and_add_to_counters(fleet: DemoFleet) -> None:
     assert done.json["metric"] == 'jobs_total{kind="mail"}'
     assert (done.json["subject"], done.json["value"]) == ("*", 5.0)
     assert fleet.ok("metrics", "get", "queue_depth").rows("SUBJECT")["demo-1"][0] == "7"
-    stats = fleet.ok("metrics", "stats", "jobs_total", "--by", "fleet", "-o", "json").json
-    assert stats["metrics"][0]["kind"] == "counter"
-    assert stats["metrics"][0]["groups"][0]["rate_per_second"] > 0
+    for window, error in (("hour", 0), ("day", 0.0014)):  # of all values, and of roll-ups
+        words = ("jobs_total", "--by", "fleet", "-w", window, "-o", "json")
+        (stats,) = fleet.ok("metrics", "stats", *words).json["metrics"]
+        assert stats["kind"] == "counter"
+        assert stats["percentile_error"] == pytest.approx(error, abs=1e-4)
+        assert stats["groups"][0]["rate_per_second"] > 0
 
 
 def test_a_file_is_written_whole_and_for_the_operator_alone(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from phoenixctl.cli.command import command, group
+from phoenixctl.cli.commands.metrics_serve import serve
 from phoenixctl.cli.metric_query import MetricArgument, Whose
 from phoenixctl.cli.periods import Period
 from phoenixctl.cli.run import Run
@@ -146,7 +147,7 @@ def stats(
 
     now = run.parts.clock.epoch()
     chosen = asked(run.parts, metric, whose, period.at(now), now=now)
-    found = [summed_up(run.parts.fleet, one, by, top) for one in chosen]
+    found = [summed_up(run.parts, one, by, top) for one in chosen]
     run.emit(
         "metrics-stats",
         lambda: stats_document(found),
@@ -176,3 +177,6 @@ def export(
     now = run.parts.clock.epoch()
     found = asked(run.parts, metric, whose, period.at(now), now=now)
     exported(found, form.value, out)
+
+
+command(app, "serve", help="Tell a Prometheus what is known of the fleet, over HTTP.")(serve)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from phoenixctl.metrics.histogram import ERROR
+from phoenixctl.metrics.kinds import Kind
+from phoenixctl.metrics.rollup import RollUps, rolled_up
 from phoenixctl.metrics.series import History
-from phoenixctl.metrics.summary import largest, summaries
+from phoenixctl.metrics.summary import largest, rolled_summaries, summaries
 from phoenixctl.metrics.trend import Direction
 
 NAN = float("nan")
@@ -63,3 +66,50 @@ def test_the_largest_come_first_and_ties_by_name() -> None:
     )
     assert [summary.name for summary in largest(found, 2)] == ["b", "c"]
     assert [summary.name for summary in largest(found, 9)] == ["b", "c", "a"]
+
+
+def rolled(found: History, kind: Kind) -> RollUps:
+    """What a store makes of it: a digest for each minute."""
+    minutes = np.unique(found.times // 60 * 60)
+    made = []
+    for start in minutes:
+        until = found.times < start + 60
+        part = History(found.times[until], found.subjects, found.values[until])
+        bucket = rolled_up(part, kind, start=start)
+        assert bucket is not None
+        made.append(bucket.digests)
+    return RollUps(minutes, 60, found.subjects, tuple(made))
+
+
+def test_roll_ups_give_the_same_as_all_values_within_their_error() -> None:
+    rng = np.random.default_rng(7)
+    values = [rng.lognormal(0, 1, 60).tolist() for _ in range(3)]
+    found, groups = history(*values), {"ab": (0, 1), "c": (2,)}
+    exact = summaries(found, groups)
+    rough = rolled_summaries(rolled(found, Kind.GAUGE), groups, seconds=600.0)
+    for one, other in zip(exact, rough, strict=True):
+        assert (other.name, other.subjects, other.count) == (one.name, one.subjects, one.count)
+        assert (other.low, other.high) == (one.low, one.high)
+        assert other.mean == pytest.approx(one.mean)
+        assert other.total == pytest.approx(one.total)
+        for number, value in one.percentiles.items():
+            assert other.percentiles[number] == pytest.approx(value, rel=ERROR * 1.01)
+
+
+def test_a_counter_grows_in_roll_ups_as_it_did() -> None:
+    totals = [float(n * n % 1700) for n in range(60)]  # begins anew now and then
+    found = history(totals, [0.0] * 60)
+    (exact,) = summaries(found, {"g": (0, 1)}, counter=True)
+    (rough,) = rolled_summaries(
+        rolled(found, Kind.COUNTER), {"g": (0, 1)}, seconds=590.0, counter=True
+    )
+    assert rough.rate == pytest.approx(exact.rate)
+    assert (rough.low, rough.high) == (exact.low, exact.high)
+    assert rough.mean is not None
+    assert rough.rate == pytest.approx(2 * rough.mean)  # of two subjects
+
+
+def test_without_roll_ups_nothing_is_known() -> None:
+    nothing = RollUps(np.array([]), 60, ("a",), ())
+    (found,) = rolled_summaries(nothing, {"a": (0,)}, seconds=60, good=True)
+    assert (found.count, found.low, found.mean, found.good, found.trend) == (0, *[None] * 4)

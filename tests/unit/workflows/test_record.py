@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from phoenixctl.metrics.kinds import Kind
-from phoenixctl.metrics.series import Batch
+from phoenixctl.metrics.series import Batch, Tier
 from phoenixctl.store.metrics import SqliteMetrics
 from phoenixctl.workflows.record import record
 
@@ -43,3 +43,13 @@ def test_a_gauge_is_what_was_said(tmp_path: Path) -> None:
         record(store, "depth", 4, kind=Kind.GAUGE, subject="*", at_seconds=1)
         record(store, "depth", -2.5, kind=Kind.GAUGE, subject="*", at_seconds=2)
         assert kept(store, "depth") == [(1.0, 4.0), (2.0, -2.5)]
+
+
+def test_every_observation_of_a_timer_counts(tmp_path: Path) -> None:
+    with SqliteMetrics(tmp_path) as store:
+        for seconds in (0.1, 0.3, 0.2):
+            record(store, "run", seconds, kind=Kind.TIMER, subject="*", at_seconds=7.0)
+        found = store.digests("run", start=0, until=60, tier=Tier.MINUTE).whole()
+        assert found.count.tolist() == [3]
+        assert float(found.high[0]) == np.float32(0.3)
+        assert store.kinds() == {"run": Kind.TIMER}
