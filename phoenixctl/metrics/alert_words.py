@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,10 +59,14 @@ def text(message: Message) -> str:
 
 
 def document(message: Message) -> Mapping[str, Any]:
-    """For programs. `replaced` go on, with the severity that they have under `firing`."""
+    """For programs. `replaced` go on, with the severity that they have under `firing`.
+
+    A message that comes twice, for nobody knew whether it had arrived, has the same `id`.
+    """
     notice = message.notice
     return {
         "schema": SCHEMA,
+        "id": _id(notice),
         "fleet": message.fleet,
         "receiver": notice.receiver,
         "at": utc(message.at),
@@ -86,6 +91,13 @@ def alert_document(alert: Alert) -> Mapping[str, Any]:
         "summary": alert.summary,
         "labels": dict(alert.labels),
     }
+
+
+def _id(notice: Notice) -> str:
+    """What it says and what was told before: a repeat after a while is another message."""
+    said = [[*alert.key, alert.status, alert.since] for alert in (*notice.firing, *notice.resolved)]
+    content = repr((notice.receiver, notice.group, len(notice.firing), said, notice.before.at))
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
 def _lines(notice: Notice) -> Iterator[str]:

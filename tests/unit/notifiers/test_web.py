@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -54,6 +55,7 @@ async def test_a_webhook_gets_the_whole_message_with_its_version(told: Told) -> 
         "test": False,
     }
     assert body["title"] == "[CRITICAL] shop: cpu, 1 alert, 1 over"
+    assert re.fullmatch("[0-9a-f]{32}", body["id"])
     assert body["firing"] == [
         {
             "rule": "cpu",
@@ -67,6 +69,15 @@ async def test_a_webhook_gets_the_whole_message_with_its_version(told: Told) -> 
         }
     ]
     assert [one["subject"] for one in body["resolved"]] == ["web-2"]
+
+
+async def test_a_message_that_comes_twice_can_be_told_from_one_that_is_repeated(told: Told) -> None:
+    sent = message(alert("web-1"))
+    later = replace(sent.notice, before=sent.notice.delivered(NOON))
+    for one in (sent, replace(sent, at=NOON + 9), replace(sent, notice=later)):
+        await webhook(told.url).send(one)
+    first, again, repeated = (body["id"] for body in told.bodies)
+    assert first == again != repeated
 
 
 async def test_slack_gets_text_in_which_no_name_calls_anybody(told: Told) -> None:
