@@ -48,6 +48,12 @@ COMMANDS: Final = {
         "See", "place", "Show where agents would go; each place counts for the next one."
     ),
     "placement": Entry("See", "placement", "Show how well agents are placed.", group=True),
+    "targets": Entry(
+        "See", "targets", "Show how well targets were met over time, and where they are going."
+    ),
+    "report": Entry(
+        "See", "report", "Write a page of HTML: verdict, targets, graphs, what was done."
+    ),
     "metrics": Entry("See", "metrics", "Keep metrics over time, and show them.", group=True),
     "alerts": Entry(
         "See", "alerts", "Show what is wrong by the metrics, and tell who has to know.", group=True

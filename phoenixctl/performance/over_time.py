@@ -87,6 +87,8 @@ def _over_time(
     objective: Objective, target: float, history: History | None, window: Window
 ) -> OverTime:
     times, values = _of_fleet(history)
+    # They are kept with seven digits: what was equal is to be equal.
+    values = np.where(np.isclose(values, target, rtol=1e-6, atol=0.0), target, values)
     if not times.size:
         return OverTime(
             objective, target, window, 0, None, None, None, None, None, None, Course.UNKNOWN, None

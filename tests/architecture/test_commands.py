@@ -40,7 +40,8 @@ def options(command: typer._click.Command) -> set[str]:
 
 def test_the_tree_is_the_one_that_operators_know() -> None:
     assert set(TREE) == MUTATING | {
-        "status", "top", "doctor", "init", "nodes ls", "nodes describe", "agents ls", "agents describe",
+        "status", "top", "targets", "report", "doctor", "init", "nodes ls", "nodes describe",
+        "agents ls", "agents describe",
         "agents logs", "config check", "config show", "config schema", "demo up", "demo down",
         "demo load", "demo slow", "demo run", "plan", "show", "history ls", "history show",
         "lock ls", "lock break", "state show", "state pull", "state doctor", "explain", "place",

@@ -65,6 +65,12 @@ def test_a_load_that_nears_its_target_from_either_side_gets_better() -> None:
     assert judged(BUSY, 0.75 + TIMES / 36_000).met is None
 
 
+def test_a_value_that_is_its_target_meets_it_also_as_it_is_kept() -> None:
+    # As float32, 0.05 is a little more than 0.05.
+    found = judged(P95, np.full(60, 0.05))
+    assert (found.compliance, found.met) == (1.0, 1.0)
+
+
 def test_noise_is_steady() -> None:
     assert judged(P95, 0.040 + noise(0.003)).course is Course.STEADY
 
