@@ -115,7 +115,7 @@ class SqliteMetrics:
     def rollup(self, *, now: float) -> int:
         oldest = bucket(Tier.HOUR, _ms(now - Tier.HOUR.kept_seconds))
         made = 0
-        with explained(self._path):
+        with self._whole():
             for tier in BELOW:  # the finest first: the next one is made of it
                 for metric, at in self._rolling.due(tier, _ms(now)):
                     made += self._rolling.roll(tier, metric, at, oldest=oldest)
@@ -123,42 +123,31 @@ class SqliteMetrics:
 
     def forget(self, *, now: float) -> int:
         self.rollup(now=now)
-        removed = 0
         with explained(self._path), changing(self._connection):
-            for tier in Tier:
-                limit = _ms(now - tier.kept_seconds)
-                key = (tier.resolution_seconds, limit)
-                self._connection.execute(
-                    "INSERT INTO horizons VALUES (?, ?) ON CONFLICT (tier)"
-                    " DO UPDATE SET at = max(at, excluded.at)",
-                    key,
-                )
-                removed += self._connection.execute(
-                    "DELETE FROM rollups WHERE tier = ? AND at < ?"
-                    " AND metric IN (SELECT id FROM metrics)",
-                    key,
-                ).rowcount
-            # What a counter grew from is kept as long as its growth may be asked for.
-            before = _ms(now - Tier.SECOND.kept_seconds) - GAP
-            removed += self._connection.execute(
-                "DELETE FROM blocks WHERE at < ? AND metric IN (SELECT id FROM metrics)", (before,)
-            ).rowcount
-            if removed:
+            removed = [self._forget(tier, _ms(now - tier.kept_seconds)) for tier in Tier]
+            if removed[-1]:  # seldom, for it looks at everything
                 self._forget_names()
-        return removed
+        return sum(removed)
 
     def close(self) -> None:
         self._connection.close()
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """All tables as they were at one moment."""
+    def _whole(self) -> Iterator[None]:
+        """StateDamaged for what was cut off or changed by somebody else."""
         with explained(self._path):
-            self._connection.execute("BEGIN")
             try:
                 yield
             except ValueError as error:
                 raise StateDamaged(f"{self._path} cannot be used: {error}") from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """All tables as they were at one moment."""
+        with self._whole():
+            self._connection.execute("BEGIN")
+            try:
+                yield
             finally:
                 self._connection.execute("COMMIT")
 
@@ -221,16 +210,31 @@ class SqliteMetrics:
         made = [(at, self._rolling.of_values(metric, at, at + 1)) for (at,) in sorted(rows)]
         return [(at, part) for at, part in made if part is not None]
 
+    def _forget(self, tier: Tier, limit: int) -> int:
+        key = (tier.resolution_seconds, limit)
+        self._connection.execute(
+            "INSERT INTO horizons VALUES (?, ?) ON CONFLICT (tier)"
+            " DO UPDATE SET at = max(at, excluded.at)",
+            key,
+        )
+        removed = self._connection.execute(
+            "DELETE FROM rollups WHERE tier = ? AND at < ? AND metric IN (SELECT id FROM metrics)",
+            key,
+        ).rowcount
+        if tier is Tier.SECOND:
+            # What a counter grew from is kept as long as its growth may be asked for.
+            removed += self._connection.execute(
+                "DELETE FROM blocks WHERE at < ? AND metric IN (SELECT id FROM metrics)",
+                (limit - GAP,),
+            ).rowcount
+        return removed
+
     def _forget_names(self) -> None:
-        self._connection.execute(
-            "DELETE FROM metrics WHERE id NOT IN (SELECT metric FROM blocks)"
-            " AND id NOT IN (SELECT metric FROM rollups)"
-        )
-        self._connection.execute(
-            "DELETE FROM rosters WHERE NOT EXISTS"
-            " (SELECT 1 FROM blocks WHERE roster = rosters.id)"
-            " AND NOT EXISTS (SELECT 1 FROM rollups WHERE roster = rosters.id)"
-        )
+        for column, table in (("metric", "metrics"), ("roster", "rosters")):
+            self._connection.execute(
+                f"DELETE FROM {table} WHERE id NOT IN"  # noqa: S608 - of the words above
+                f" (SELECT {column} FROM blocks UNION SELECT {column} FROM rollups)"
+            )
 
 
 def _mean(

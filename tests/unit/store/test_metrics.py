@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from phoenixctl.metrics.series import Batch
+from phoenixctl.metrics.series import Batch, Tier
 from phoenixctl.model.errors import PhoenixError, StateDamaged
 from phoenixctl.store.metrics import FILE_NAME, SqliteMetrics
 
@@ -63,6 +63,20 @@ def test_a_block_that_was_cut_off_is_told(tmp_path: Path) -> None:
             database.execute("UPDATE blocks SET content = substr(content, 1, 10)")
         with pytest.raises(StateDamaged, match="not as long"):
             store.read(METRICS[0], start=0, until=10)
+
+
+@pytest.mark.parametrize("column", ["moments", "histograms"])
+def test_a_roll_up_that_was_cut_off_is_told(tmp_path: Path, column: str) -> None:
+    with SqliteMetrics(tmp_path) as store:
+        store.write(tick(1))
+        store.rollup(now=3600)
+        with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as database, database:
+            database.execute(f"UPDATE rollups SET {column} = substr({column}, 1, 10)")
+        with pytest.raises(StateDamaged, match="is not whole"):
+            store.digests(METRICS[0], start=0, until=10, tier=Tier.HOUR)
+        store.write(tick(61))  # with the minute before it five minutes are made
+        with pytest.raises(StateDamaged, match="is not whole"):
+            store.rollup(now=7200)
 
 
 def test_a_long_read_does_not_keep_the_writer_waiting(tmp_path: Path) -> None:
