@@ -20,6 +20,7 @@ PREFIX: Final = "phoenix_"
 NAME: Final = "__name__"
 
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_:]")
+_TYPED: Final = ("_total", "_count", "_sum", "_bucket", "_created", "_info", "_gcount", "_gsum")
 # As those of nodes, agents and collectors are named, which are all that is read from there.
 _COUNTERS: Final = ("_total", "_count", "_sum", "_bucket")
 _GAUGES: Final = frozenset({*Metric, *AgentMetric} - {Metric.SCHEDULINGS})
@@ -66,6 +67,18 @@ def kind_of(metric: str) -> Kind:
     name = _split(metric)[0]
     counts = name.endswith(_COUNTERS) and name not in _GAUGES
     return Kind.COUNTER if counts else Kind.GAUGE
+
+
+def type_of(metric: str, kind: Kind) -> str:
+    """What a Prometheus is told that its values are: counter, gauge, or unknown.
+
+    Some ends of names are for one type alone; one that has such an end and is not of that type, or
+    lacks the end that its type needs, is told without.
+    """
+    name = _split(metric)[0]
+    if kind is Kind.COUNTER:
+        return "counter" if name.endswith("_total") else "unknown"
+    return "unknown" if name.endswith(_TYPED) else "gauge"
 
 
 def served_name(metric: str) -> str:
