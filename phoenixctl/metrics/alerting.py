@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from phoenixctl.metrics.alert_burn import CLEAR, bucketed, burn_rates, key_of
+from phoenixctl.metrics.alert_questions import Histories, Question, since, start_of, tiers_of
 from phoenixctl.metrics.alert_rules import Judged, concerns, judge, levels_of, summary
 from phoenixctl.metrics.alert_state import IDLE, Hold, Phase, Standing, Standings, step
 from phoenixctl.metrics.series import History, Tier
@@ -28,20 +29,8 @@ from phoenixctl.model.alerting import (
 
 # What has been silent for so long is no part of the fleet any more: an agent that was taken away.
 FORGOTTEN_SECONDS: Final = 86_400.0
-_LEAST_LOOK_SECONDS: Final = 300.0
 
 LabelsOf: TypeAlias = Callable[[str], Mapping[str, str] | None]
-
-
-class Question(NamedTuple):
-    """What an evaluation has to know: a metric since a time, in one resolution."""
-
-    metric: str
-    start: float
-    tier: Tier
-
-
-Histories: TypeAlias = Mapping[Question, History]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +53,6 @@ class Evaluation:
     standings: Standings
     alerts: tuple[Alert, ...]
     transitions: tuple[Transition, ...]
-
-
-def questions(rules: Iterable[Rule], before: Standings, now: float) -> tuple[Question, ...]:
-    """What to read for `evaluate`, each once."""
-    return tuple(dict.fromkeys(q for rule in rules for q in _questions(rule, before, now)))
 
 
 def evaluate(
@@ -133,42 +117,6 @@ def alerts_of(
         )  # fmt: skip
 
 
-# What is read.
-
-
-def _questions(rule: Rule, before: Standings, now: float) -> Iterator[Question]:
-    if isinstance(rule, BurnRule):
-        for metric in filter(None, (rule.metric, rule.weight)):
-            for tier in _tiers(rule):
-                yield Question(metric, _start(rule, tier, now), tier)
-        return
-    yield Question(rule.metric, _since(rule, before, now), Tier.SECOND)
-
-
-def _since(rule: ThresholdRule, before: Standings, now: float) -> float:
-    """From when on values may not have been counted."""
-    seen = [s.at for (name, _), s in before.items() if name == rule.name]
-    look = max(rule.for_seconds, rule.keep_firing_seconds, _LEAST_LOOK_SECONDS)
-    oldest = now - Tier.SECOND.kept_seconds
-    return max(oldest, min([now - look, *(at for at in seen if at > oldest)]))
-
-
-def _tiers(rule: BurnRule) -> tuple[Tier, ...]:
-    """The finest first, until one is kept long enough."""
-    longest = max((burn.long_seconds for burn in rule.windows), default=0.0)
-    found: list[Tier] = []
-    for tier in (Tier.SECOND, Tier.MINUTE, Tier.FIVE_MINUTES, Tier.HOUR):
-        found.append(tier)
-        if tier.kept_seconds >= longest:
-            break
-    return tuple(found)
-
-
-def _start(rule: BurnRule, tier: Tier, now: float) -> float:
-    longest = max((burn.long_seconds for burn in rule.windows), default=0.0)
-    return now - min(longest, tier.kept_seconds)
-
-
 # How one rule's subjects stand: the new standing, and each status on the way with its time.
 
 _On = tuple[float, Status, float | None]
@@ -180,7 +128,7 @@ def _folded(
 ) -> dict[str, _Folded]:
     if isinstance(rule, BurnRule):
         return _burning(rule, histories, old, now)
-    history = histories[Question(rule.metric, _since(rule, before, now), Tier.SECOND)]
+    history = histories[Question(rule.metric, since(rule, before, now), Tier.SECOND)]
     levels = [(s.value, _single(level)) for s, level in levels_of(rule)]
     found: dict[str, _Folded] = {s: (standing, []) for s, standing in old.items()}
     for column, subject in enumerate(history.subjects):
@@ -258,11 +206,11 @@ def _burning(
     rule: BurnRule, histories: Histories, old: Mapping[str, Standing], now: float
 ) -> dict[str, _Folded]:
     """Burn rates are of windows that end now, so there is one value for each subject."""
-    tiers = _tiers(rule)
+    tiers = tiers_of(rule)
     start = now - max((burn.long_seconds for burn in rule.windows), default=0.0)
 
     def read(metric: str) -> list[History]:
-        return [histories[Question(metric, _start(rule, tier, now), tier)] for tier in tiers]
+        return [histories[Question(metric, start_of(rule, tier, now), tier)] for tier in tiers]
 
     bad = read(rule.metric)
     newest = _newest(bad)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phoenixctl.metrics.alert_notices import Delivery, Notice, notices
+from phoenixctl.metrics.alert_questions import questions
 from phoenixctl.metrics.alert_rules import labels_of, rules_of
 from phoenixctl.metrics.alert_words import Message
-from phoenixctl.metrics.alerting import Evaluation, evaluate, questions
+from phoenixctl.metrics.alerting import Evaluation, evaluate
 from phoenixctl.metrics.kinds import Kind
 from phoenixctl.metrics.rates import rates
 from phoenixctl.metrics.series import History, Tier

@@ -7,9 +7,10 @@ from functools import partial
 
 import numpy as np
 
+from phoenixctl.metrics.alert_questions import Question, questions
 from phoenixctl.metrics.alert_rules import labels_of
 from phoenixctl.metrics.alert_state import Standings
-from phoenixctl.metrics.alerting import Evaluation, Question, evaluate, questions
+from phoenixctl.metrics.alerting import Evaluation, evaluate
 from phoenixctl.metrics.series import History
 from phoenixctl.model.alerting import Rule
 from tests.builders import fleet, node

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from phoenixctl.metrics.alert_burn import bucketed, burn_rates
-from phoenixctl.metrics.alerting import Evaluation, questions
+from phoenixctl.metrics.alert_questions import questions
+from phoenixctl.metrics.alerting import Evaluation
 from phoenixctl.metrics.series import Tier
 from phoenixctl.model.alerting import Burn, BurnRule, Severity, Status
 from tests.unit.metrics.measured import NOON, Points, evaluated, history, told
