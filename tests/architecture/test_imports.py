@@ -61,7 +61,9 @@ def test_the_front_door_imports_neither_heavy_libraries_nor_rich(
     assert imported(tmp_path, *arguments).isdisjoint({*HEAVY, "rich", "yaml", "psutil"})
 
 
-@pytest.mark.parametrize("words", ["status", "exec", "agents start", "nodes drain", "cp", "demo"])
+@pytest.mark.parametrize(
+    "words", ["status", "exec", "agents start", "nodes drain", "cp", "demo", "alerts ls"]
+)
 def test_the_help_of_a_command_imports_no_heavy_library(tmp_path: Path, words: str) -> None:
     assert imported(tmp_path, *words.split(), "--help").isdisjoint(HEAVY)
 
