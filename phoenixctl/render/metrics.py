@@ -15,7 +15,7 @@ from phoenixctl.metrics.grouping import By
 from phoenixctl.metrics.kinds import Kind
 from phoenixctl.metrics.rates import rates
 from phoenixctl.metrics.series import History, Tier, Values
-from phoenixctl.metrics.subjects import agent_of
+from phoenixctl.metrics.subjects import FLEET, agent_of
 from phoenixctl.metrics.summary import Summary
 from phoenixctl.metrics.windows import Window
 from phoenixctl.model.units import format_duration, format_ratio
@@ -99,8 +99,9 @@ def listed_document(fleet: str, listed: Sequence[Listed]) -> Mapping[str, Any]:
 
 
 def _counts(subjects: Sequence[str]) -> tuple[int, int]:
+    """How many nodes and how many agents; the fleet is neither."""
     agents = sum(agent_of(subject) is not None for subject in subjects)
-    return len(subjects) - agents, agents
+    return len(set(subjects) - {FLEET}) - agents, agents
 
 
 # Values

@@ -49,7 +49,7 @@ def test_the_tree_is_the_one_that_operators_know() -> None:
         "placement stats", "playbook ls", "playbook show", "playbook schema", "playbook plan",
         "alerts ls", "alerts history",
         "metrics collect", "metrics record", "metrics ls", "metrics get", "metrics stats",
-        "metrics export", "metrics serve",
+        "metrics export", "metrics serve", "metrics health",
     }  # fmt: skip
 
 

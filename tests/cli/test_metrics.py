@@ -129,3 +129,13 @@ def test_collectors_are_asked_too_and_one_that_fails_is_named(fleet: DemoFleet) 
     up = fleet.ok("metrics", "get", "collector_up")
     assert up.rows("SUBJECT")["demo-1"][0] == "1"
     assert "jobs_wait" in fleet.ok("metrics", "ls").out
+
+
+def test_health_says_who_reaches_whom(fleet: DemoFleet) -> None:
+    done = fleet.ok("metrics", "health", "-o", "json")
+    assert done.json["partition"] == {
+        "whole": True, "probes": 6, "parts": [list(NODES)], "broken": [], "unseen": {},
+        "silent": [], "unknown": [],
+    }  # fmt: skip
+    assert all(0 < node["availability"] <= 1 for node in done.json["nodes"])
+    assert done.json["consensus"] == []

@@ -180,3 +180,26 @@ def export(
 
 
 command(app, "serve", help="Tell a Prometheus what is known of the fleet, over HTTP.")(serve)
+
+
+@command(app, "health", help="Show who answers, who cannot reach whom, and who has a leader.")
+def health(
+    run: Run,
+    *,
+    probes: Annotated[
+        int,
+        typer.Option(
+            "--probes", min=0, max=64, metavar="N", help="How many others each node tries."
+        ),
+    ] = 8,
+) -> ExitCode:
+    from phoenixctl.cli.cluster_health import code_of, looked_at
+    from phoenixctl.render.health import health_document, print_health
+
+    view = run.within(lambda parts: looked_at(parts, probes))
+    run.emit(
+        "metrics-health",
+        lambda: health_document(view),
+        lambda console: print_health(view, console),
+    )
+    return code_of(view)
