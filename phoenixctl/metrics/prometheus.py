@@ -36,13 +36,16 @@ def labels_of(fleet: str, metric: str, subject: str) -> dict[str, str]:
     """
     name, labels = _split(metric)
     found = {_moved(label): value for label, value in labels.items()}
-    found |= {NAME: f"{PREFIX}{name}", "fleet": fleet}
-    node, agent = node_of(subject), agent_of(subject)
-    if node is not None:
-        found["node"] = node
-    if agent is not None:
-        found["agent"] = agent
+    found |= {NAME: f"{PREFIX}{name}", "fleet": fleet, **place_of(subject)}
     return dict(sorted(found.items()))
+
+
+def place_of(subject: str) -> dict[str, str]:
+    """The labels of a subject; the fleet has none."""
+    node, agent = node_of(subject), agent_of(subject)
+    if node is None:
+        return {}
+    return {"node": node} if agent is None else {"node": node, "agent": agent}
 
 
 def metric_of(labels: Mapping[str, str]) -> tuple[str, str] | None:

@@ -13,8 +13,15 @@ from prometheus_client.core import Metric as Family
 from phoenixctl.metrics.alert_state import Standings
 from phoenixctl.metrics.gathered import UP
 from phoenixctl.metrics.kinds import Kind
-from phoenixctl.metrics.prometheus import NAME, PREFIX, labels_of, served_name, type_of
-from phoenixctl.metrics.subjects import FLEET, agent_of, node_of
+from phoenixctl.metrics.prometheus import (
+    NAME,
+    PREFIX,
+    labels_of,
+    place_of,
+    served_name,
+    type_of,
+)
+from phoenixctl.metrics.subjects import FLEET
 from phoenixctl.model.alerting import Status
 from phoenixctl.model.reading import UNITS, AgentMetric, Metric
 from phoenixctl.performance.compliance import OBJECTIVES, compliance
@@ -84,7 +91,7 @@ def _alerts(exposed: Exposed) -> tuple[Family, Family]:
     for (rule, subject), standing in sorted(exposed.standings.items()):
         if standing.status is not Status.OK:
             labels = {"fleet": exposed.fleet, "rule": rule, "status": standing.status.value}
-            alert.add_sample(alert.name, {**labels, **_place(subject)}, 1.0)
+            alert.add_sample(alert.name, {**labels, **place_of(subject)}, 1.0)
     evaluated = Family(
         f"{PREFIX}alerts_evaluated_timestamp_seconds", "When rules were last evaluated.", "gauge"
     )
@@ -129,10 +136,12 @@ def _values(exposed: Exposed, *, taken: set[str]) -> Iterator[Family]:
             continue
         found = Family(family, _help(name.removeprefix(PREFIX)), kind)
         for metric in metrics:
+            labels = labels_of(exposed.fleet, metric, FLEET)
+            del labels[NAME]
+            exact = exposed.kinds.get(metric) is Kind.COUNTER
             for subject, value in exposed.values[metric].items():
-                labels = labels_of(exposed.fleet, metric, subject)
-                del labels[NAME]
-                found.add_sample(name, labels, value if kind == "counter" else _short(value))
+                told = value if exact else _short(value)
+                found.add_sample(name, {**labels, **place_of(subject)}, told)
         yield found
 
 
@@ -151,13 +160,6 @@ def _help(name: str) -> str:
 def _short(value: float) -> float:
     """0.1 and not 0.10000000149: all but counters are kept in 32 bits."""
     return float(str(np.float32(value)))
-
-
-def _place(subject: str) -> dict[str, str]:
-    if subject == FLEET:
-        return {}
-    found = {"node": node_of(subject), "agent": agent_of(subject)}
-    return {label: value for label, value in found.items() if value}
 
 
 def _seconds(when: str) -> float | None:
