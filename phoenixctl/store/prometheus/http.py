@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,7 @@ from phoenixctl.model.measuring import PrometheusStore
 _AGAIN: Final = (429, *range(500, 600))  # the server is busy or broken, the request is not
 _TRIES: Final = 4  # after the first one
 PAUSE_SECONDS: Final = 0.25
+_OBJECT: Final = re.compile(r"^\w+\((?:[^()']|'[^']*')*\): ")
 _SAID: Final = 300  # characters of an answer that an error repeats
 # Each further try would be told on stderr; what comes of them all is in our error.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
@@ -146,10 +148,9 @@ def _certificates(ca_file: str | None) -> str | None:
 
 
 def _reason(error: urllib3.exceptions.HTTPError) -> str:
-    """The cause, without the objects that urllib3 names in its texts."""
+    """The cause, without the object that urllib3 names before it."""
     cause: object = getattr(error, "reason", None) or error
-    text = str(cause)
-    return _short(text.rpartition(">: ")[2] or text)
+    return _short(_OBJECT.sub("", str(cause)))
 
 
 def _message(body: bytes) -> str:

@@ -214,7 +214,7 @@ def test_nobody_there_is_unreachable() -> None:
         settings = server.settings
     with (
         closing(store_of(settings)) as store,
-        pytest.raises(Unreachable, match=r"does not answer: .*refused"),
+        pytest.raises(Unreachable, match=r"/write does not answer: Failed to .*refused"),
     ):
         store.write(ONE)
 
