@@ -233,6 +233,7 @@ class Batches:
 
     async def _taken_back(self, names: Sequence[str], done: Done) -> None:
         scene, stages = self.scene, self.scene.playbook.rollback
+        await scene.remember()
         while True:
             seen = await scene.look()
             gone = sorted(silent(seen) & set(names))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from phoenixctl.model.errors import Locked, UsageError
 from phoenixctl.planning.playbook import batch_of, closing
+from phoenixctl.planning.playbook_progress import former_specs
 
 if TYPE_CHECKING:
     from phoenixctl.cli.compose import Parts
     from phoenixctl.cli.run import Run
-    from phoenixctl.model.names import NodeName
+    from phoenixctl.model.names import AgentId, NodeName
     from phoenixctl.model.playbook import Batch, Play, Playbook
     from phoenixctl.planning.playbook_moves import Moves
     from phoenixctl.ports.records import PastOperation
@@ -42,6 +43,7 @@ class Scene:
     wishes: Wishes
     play: Play
     known: int = 0  # the latest operation that it knows of
+    former: Mapping[AgentId, str] = field(default_factory=dict)
 
     async def alone(self) -> None:
         """Locked when somebody else has gone on with this run, or begun it anew, since it was
@@ -54,6 +56,13 @@ class Scene:
                     f" operation {entry.id} by {entry.by} at {entry.at}",
                     hint="when it has ended, type this again; who is at it: phoenixctl lock",
                 )
+
+    async def remember(self) -> None:
+        """What the agents had before this run, for those that go back to it."""
+        pasts = [past async for past in self.pasts()]
+        self.former = former_specs(pasts, self.play.run)
+        specs = {digest: spec for past in pasts for digest, spec in past.specs.items()}
+        self.parts.past_specs = specs
 
     async def pasts(self, *, after: int = 0) -> AsyncIterator[PastOperation]:
         """The operations of this playbook, the latest first, as far as they are kept."""
@@ -86,6 +95,7 @@ class Scene:
             seen.inventory,
             config_digest(configured),
             bootstrap_digests(configured, read_file),
+            self.former,
         )
 
     def batch(self, names: Iterable[str], without: Iterable[str]) -> Batch:

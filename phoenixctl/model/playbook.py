@@ -103,11 +103,20 @@ class Reboot:
     deadline_seconds: float | None = None
 
 
+class Specification(StrEnum):
+    """With which one agents are restarted."""
+
+    NOW = "now"  # as it is configured
+    FORMER = "former"  # the one that each had before this run
+
+
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Restart the agents of the batch, with the specification that is configured now."""
+    """Restart the agents of the batch. With their former specification, only those that have
+    another one now."""
 
     at_once: int = 1
+    specification: Specification = Specification.NOW
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,11 +130,22 @@ def plan_stop(wanted: Sequence[AgentId], snapshot: Snapshot, *, purge: bool = Fa
     return Plan("stop agents", tuple(found), tuple(unchanged), tuple(warnings))
 
 
-def plan_restart(agents: Sequence[Agent], snapshot: Snapshot, *, at_once: int) -> Plan:
+def plan_restart(
+    agents: Sequence[Agent],
+    snapshot: Snapshot,
+    *,
+    at_once: int,
+    former: Mapping[AgentId, str] | None = None,
+) -> Plan:
     """Restart agents, at most `at_once` of them at a time; an agent that does not come back
-    keeps those behind it from being stopped."""
+    keeps those behind it from being stopped.
+
+    `former`: by agent the digest of the specification that it goes back to; who has it, or none,
+    stays as it is. None: all are restarted with that of now.
+    """
     copies, digests = Copies(snapshot), Digests()
     found: list[Step] = []
+    unchanged: list[str] = []
     warnings: list[str] = []
     silent = ", ".join(n.name for n in snapshot.unobserved())
     for agent in agents:
@@ -149,14 +160,21 @@ def plan_restart(agents: Sequence[Agent], snapshot: Snapshot, *, at_once: int) -
             warnings.append(f"{agent.id} {state}{there}{start}")
         for seen in chosen:
             before = before_next([step.key for step in found[-at_once:]], at_once)
-            found.append(_restart(seen, digests.of(agent.spec), before))
-    return Plan("restart agents", tuple(found), (), tuple(warnings))
+            if former is None:
+                found.append(_restart(seen, digests.of(agent.spec), before))
+            elif former.get(agent.id, seen.spec_digest) == seen.spec_digest:
+                unchanged.append(f"{agent.id} has the spec that it had")
+            else:
+                found.append(_restart(seen, former[agent.id], before, "it had this spec before"))
+    return Plan("restart agents", tuple(found), tuple(unchanged), tuple(warnings))
 
 
-def _restart(seen: AgentObservation, digest: str, after: Iterable[str]) -> Step:
+def _restart(
+    seen: AgentObservation, digest: str, after: Iterable[str], why: str = "its spec has changed"
+) -> Step:
     older = seen.spec_digest != digest
     changed = (Change("spec", seen.spec_digest or None, digest),) if older else ()
-    why = "its spec has changed" if older else "asked for"
+    why = why if older else "asked for"
     return steps.update(
         seen, why, digest=digest, changed=changed, action=Action.RESTART, after=after
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from phoenixctl.model.fleet import Agent, Fleet
-from phoenixctl.model.names import NodeName
+from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.model.plan import Plan, Stopping
 from phoenixctl.model.playbook import (
     Batch,
@@ -17,6 +17,7 @@ from phoenixctl.model.playbook import (
     Reboot,
     Restart,
     Scale,
+    Specification,
     Uncordon,
 )
 from phoenixctl.model.rules import BY_DEFAULT, Rebalancing
@@ -36,7 +37,8 @@ from phoenixctl.planning.scope import Scope
 @dataclass(frozen=True, slots=True)
 class Moves:
     """Implements `planning.playbook.Movers`. `configured` is the fleet as it is written; the
-    snapshot that is given covers all nodes that are known."""
+    snapshot that is given covers all nodes that are known. `former` are the digests of the
+    specifications that agents had before the run."""
 
     configured: Fleet
     known: Fleet
@@ -44,6 +46,7 @@ class Moves:
     inventory: Inventory
     config_digest: str
     bootstrap_digests: Mapping[str, str]
+    former: Mapping[AgentId, str] = field(default_factory=dict)
 
     def __call__(self, move: Move, batch: Batch, snapshot: Snapshot) -> Plan:
         match move:
@@ -53,7 +56,9 @@ class Moves:
                 pools = {name: self.known.nodes[name].pool for name in batch.nodes}
                 return plan_uncordon(batch.nodes, snapshot, pools=pools)
             case Restart():
-                return plan_restart(self._agents(batch, snapshot), snapshot, at_once=move.at_once)
+                former = self.former if move.specification is Specification.FORMER else None
+                agents = self._agents(batch, snapshot)
+                return plan_restart(agents, snapshot, at_once=move.at_once, former=former)
             case Migrate():
                 return self._migrated(move, batch, snapshot)
             case Scale():

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from phoenixctl.model.plan import Step
+from phoenixctl.model.names import AgentId
+from phoenixctl.model.plan import Action, Step
 from phoenixctl.model.playbook import EVERYWHERE, Batch, Play, Playbook, Stage
 from phoenixctl.planning.playbook import batch_of, owners_of, stages_of
 from phoenixctl.planning.rollback import Past
@@ -57,6 +58,19 @@ def _of(playbook: Playbook, mine: Sequence[tuple[Play, Past]]) -> Progress:
             done, back = Done(stages), Done(playbook.rollback)
             latest = replace(latest, undoing=False, given_up=False)
     return Progress(latest, done.over(), back.over())
+
+
+def former_specs(pasts: Iterable[Past], run: str) -> dict[AgentId, str]:
+    """The digest of the specification that each agent had before the run changed it. `pasts` are
+    operations, the latest first."""
+    found: dict[AgentId, str] = {}
+    for past in pasts:
+        if past.plan.play is None or past.plan.play.run != run:
+            continue
+        for step in past.plan.steps:
+            if step.agent and step.inverse and step.inverse.action is Action.UPDATE:
+                found[step.agent] = step.inverse.spec_digest
+    return found
 
 
 class Done:

@@ -31,6 +31,7 @@ _KINDS: Final = (
     "exec", "copy", "drain", "uncordon", "reboot", "restart", "migrate", "scale", "rebalance",
     "wait", "approve", "notify", "rotate_host_key",
 )  # fmt: skip
+_FORMER: Final = model.Specification.FORMER
 Report = Callable[[KeyPath, str], None]
 
 
@@ -166,6 +167,10 @@ def _assembled(
     for number, section in enumerate(root.rollback):
         if section.approve is not None:
             report(("rollback", number, "approve"), "nobody is asked while things are taken back")
+    for number, section in enumerate(root.steps):
+        if section.restart is not None and section.restart.specification is _FORMER:
+            at = ("steps", number, "restart", "specification")
+            report(at, "agents go back to their former one only under rollback")
     return Playbook(
         name=path.stem,
         description=root.description or "",
@@ -249,7 +254,7 @@ def _moved(section: StepSection, kind: str) -> model.Task | model.Move:
         make = model.Drain if kind == "drain" else model.Reboot
         return make(emptied.stop or "", emptied.deadline)
     if section.restart is not None:
-        return model.Restart(section.restart.at_once)
+        return model.Restart(section.restart.at_once, section.restart.specification)
     if section.migrate is not None:
         return model.Migrate(section.migrate.to or "", section.migrate.strategy)
     if section.scale is not None:

@@ -54,6 +54,10 @@ StepName = Annotated[
 BatchesName = Annotated[
     playbook.Batches, choice(*(b.value for b in playbook.Batches), make=playbook.Batches)
 ]
+SpecificationName = Annotated[
+    playbook.Specification,
+    choice(*(s.value for s in playbook.Specification), make=playbook.Specification),
+]
 StopName = Annotated[str, choice(*(word.value for word in Stopping))]
 GoalName = Annotated[Goal, choice(*(goal.value for goal in Goal), make=Goal)]
 MetricName = Annotated[
@@ -101,6 +105,10 @@ class NothingSection(Section):
 
 class RestartSection(Section):
     at_once: AtLeastOne = key("How many agents at a time.", like=(playbook.Restart, "at_once"))
+    specification: SpecificationName = key(
+        "now: as configured; former: the one that each had before this run, for the rollback.",
+        like=(playbook.Restart, "specification"),
+    )
 
 
 class MigrateSection(Section):

@@ -29,7 +29,7 @@ agents:
     replicas: 4
     port: 9100
     resources: {{{{cpu: 250m, memory: 128MiB}}}}
-    ready: {{{{http: {{{{path: /ready}}}}, within: 10s}}}}
+    ready: {{{{http: {{{{path: /ready}}}}, within: 30s}}}}
     metrics: {{{{}}}}
     drain: {{{{http: {{{{path: /drain}}}}, until: {{{{http: {{{{path: /drained}}}}}}}}}}}}
 """
@@ -83,7 +83,7 @@ class Scene:
 
     def run(self, *words: str, expect: int = 0) -> Any:
         """A command line's document; its exit code has to be `expect`."""
-        told = phoenixctl(self.config, *words, "-o", "json", expect=expect, within_seconds=120)
+        told = phoenixctl(self.config, *words, "-o", "json", expect=expect, within_seconds=240)
         return json.loads(told) if told else {}
 
     def play(self, name: str, *words: str, expect: int = 0) -> Any:
@@ -191,7 +191,7 @@ def end(process: subprocess.Popen[bytes], number: signal.Signals | None = None) 
     """The exit code and what was said, after this signal."""
     if number is not None:
         process.send_signal(number)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=120)
     return process.returncode, out.decode()
 
 
@@ -205,4 +205,4 @@ def until(condition: object, run: subprocess.Popen[bytes], what: str) -> None:
         assert run.poll() is None, run.communicate()[0].decode()
         return False
 
-    wait_for(holds, 60, what)
+    wait_for(holds, 120, what)

@@ -144,13 +144,25 @@ def _one_by_one(units: Iterable[Unit]) -> bool:
     )
 
 
-def test_an_upgrade_stops_for_a_yes_after_its_canary(hosts: Hosts, tmp_path: Path) -> None:
+def test_an_upgrade_takes_a_canary_back_that_fails_and_waits_for_a_yes_after_one_that_lasts(
+    hosts: Hosts, tmp_path: Path
+) -> None:
     scene = Scene.of(hosts, tmp_path)
     scene.run("agents", "start")
-    first, old = scene.units(), scene.digests()
+    zeroth, old = scene.units(), scene.digests()
     text = scene.config.read_text()
-    scene.config.write_text(text.replace("memory: 128MiB", "memory: 160MiB"))
     words = ("-p", "agents=counter", "-p", "soak=200ms", "-p", "at_a_time=2")
+    scene.config.write_text(text.replace("test ! -e", "test -e"))
+    told = scene.play("rolling-agent-upgrade", *words, expect=3)
+    assert [(r["batch"], r["undoing"], r["exit_code"]) for r in told["reports"]] == [
+        (1, False, 3), (1, True, 0),
+    ]  # fmt: skip
+    first = scene.units()
+    assert _newer(first, zeroth) == {"counter-0"}
+    assert scene.digests() == old
+    assert scene.ready() == set(NAMES)
+
+    scene.config.write_text(text.replace("memory: 128MiB", "memory: 160MiB"))
     scene.play("rolling-agent-upgrade", *words, expect=8)
     second, between = scene.units(), scene.digests()
     assert {name for name in NAMES if between[name] != old[name]} == {"counter-0"}

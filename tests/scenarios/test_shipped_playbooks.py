@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from phoenixctl.cli.playbooks import chosen_names
-from phoenixctl.model.fleet import Fleet, Guards, Share
+from phoenixctl.model.fleet import Agent, Fleet, Guards, Share
+from phoenixctl.model.names import NodeName
 from phoenixctl.model.plan import Action
 from phoenixctl.model.playbook import Playbook
 from phoenixctl.model.reading import Metric
@@ -17,7 +20,7 @@ from phoenixctl.planning.foresee import foreseen
 from phoenixctl.planning.playbook import Chapter, batch_of, batches_of, breaches_of
 from phoenixctl.settings.load import load
 from phoenixctl.settings.playbook import find_playbooks, read_playbook
-from tests.builders import GiB, seen
+from tests.builders import GiB, instances, seen
 from tests.unit.planning.playing import World
 
 ROOT = Path(__file__).parents[2]
@@ -32,8 +35,8 @@ GIVEN = {
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """The example with every agent where placement puts it, and with less to be kept in each zone:
-    as it is written, no zone can be left, and hardly a node of zone c."""
+    """The example with every agent where placement puts it, but two in zone b, and with less to be
+    kept in each zone: as it is written, no zone can be left, and hardly a node of zone c."""
     text = EXAMPLE.read_text()
     for strict, lenient in (
         ("      spread: zone\n", ""),
@@ -44,7 +47,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> World:
         text = text.replace(strict, lenient)
     path = tmp_path_factory.mktemp("shop") / "phoenixctl.yaml"
     path.write_text(text)
-    return running(unguarded(path))
+    return running(unguarded(path), {"web-0": "b1", "web-1": "b2"})
 
 
 def unguarded(path: Path) -> Fleet:
@@ -52,17 +55,24 @@ def unguarded(path: Path) -> Fleet:
     return replace(load(path, environ={}).fleet, guards=Guards(most, most))
 
 
-def running(fleet: Fleet) -> World:
+def running(fleet: Fleet, there: Mapping[str, str] = MappingProxyType({})) -> World:
+    """With these agents on these nodes, and all others where placement puts them."""
     quiet = {Metric.CPU: 0.1, Metric.MEMORY: 0.1, Metric.DISK: 0.1}
-    empty = World(
+    world = World(
         fleet,
         tuple(seen(name, cores=8.0, memory=GiB(32), metrics=quiet) for name in fleet.nodes),
     )
+    for agent, node in there.items():
+        world = started(world, instances(fleet, agent), on=NodeName(node))
+    return started(world, fleet.instances())
+
+
+def started(world: World, agents: Sequence[Agent], *, on: NodeName | None = None) -> World:
     from phoenixctl.planning.lifecycle import plan_start
 
-    plan = plan_start(fleet.instances(), fleet, empty.snapshot)
+    plan = plan_start(agents, world.fleet, world.snapshot, on=on)
     assert not plan.warnings
-    return World(fleet, foreseen(empty.snapshot, plan.steps, fleet).observed())
+    return World(world.fleet, foreseen(world.snapshot, plan.steps, world.fleet).observed())
 
 
 def played(world: World, name: str) -> tuple[Playbook, tuple[Chapter, ...]]:

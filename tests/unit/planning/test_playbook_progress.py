@@ -9,10 +9,13 @@ import pytest
 
 from phoenixctl.model.fleet import AgentSpec
 from phoenixctl.model.plan import Plan
-from phoenixctl.model.playbook import Drain, Exec, Play, Uncordon, Wait
-from phoenixctl.planning.playbook_progress import fallen, progress
+from phoenixctl.model.playbook import Drain, Exec, Play, Restart, Specification, Uncordon, Wait
+from phoenixctl.model.snapshot import AgentState
+from phoenixctl.planning.playbook import plan_batch
+from phoenixctl.planning.playbook_progress import fallen, former_specs, progress
+from phoenixctl.remote.agents import spec_digest
 from tests.builders import agent, fleet, node, seen, spec
-from tests.unit.planning.playing import World, nodes, playbook, stages
+from tests.unit.planning.playing import World, agents, nodes, playbook, stages
 
 API = spec("api")
 WORLD = World(
@@ -155,3 +158,30 @@ def test_who_has_failed_is_told_by_steps_that_failed(bad: dict[str, str], who: s
         if any(ends.get(key) != "ok" for key in step.after):
             ends[step.key] = "skipped"
     assert fallen(FIRST.steps, ends, STEPS, AB) == who
+
+
+def test_agents_go_back_to_the_specification_that_they_had_before_the_run() -> None:
+    back = stages(Restart(specification=Specification.FORMER))
+    old, new = spec("api", command=("old",)), spec("api", command=("new",))
+    newest = spec("api", command=("newest",))
+    plans = []
+    for before, now in ((old, new), (new, newest)):
+        world = World(fleet(node("a"), agents=[now]), (seen("a", agent("api-0", of=before)),))
+        plans.append(world.batch(stages(Restart()), agents("api-0")))
+    earlier = past(replace(PLAY, run="run-0"), plans[1])
+    former = former_specs([past(PLAY, plans[1]), past(PLAY, plans[0]), earlier], "run-1")
+    assert former == {"api-0": spec_digest(old)}
+
+    failed = World(
+        fleet(node("a"), node("b"), agents=[replace(newest, replicas=2)]),
+        (
+            seen("a", agent("api-0", AgentState.FAILED, of=newest)),
+            seen("b", agent("api-1", of=new)),
+        ),
+    )
+    moves = replace(failed.moves, former=former)
+    planned = plan_batch(back, agents("api-0", "api-1"), failed.snapshot, failed.fleet, moves)
+    [step] = planned.plan.steps
+    assert (step.key, step.spec_digest) == ("restart agent api-0@a", spec_digest(old))
+    assert step.reason == "it had this spec before"
+    assert planned.plan.unchanged == ("api-1 has the spec that it had",)

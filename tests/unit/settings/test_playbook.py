@@ -148,6 +148,8 @@ def test_a_parameter_that_is_missing_or_not_there_is_named(folder: Path) -> None
          "4:12: steps[1].name: another step is called drain"),
         (f"{ONE_STEP}rollback:\n  - approve: so?\n",
          "5:14: rollback[0].approve: nobody is asked while things are taken back"),
+        ("choose: {agents: a}\nsteps:\n  - restart: {specification: former}\n",
+         "3:30: steps[0].restart.specification: agents go back to their former one only under"),
         (f"{ONE_STEP}  - wait: {{metric: rss, below: 5}}\n",
          "4:20: steps[1].wait.metric: no metric of nodes"),
         (f"{ONE_STEP}  - wait: {{metric: cpu_utilization, below: 5s}}\n",
