@@ -53,10 +53,10 @@ class Rolling:
         self._put([(Tier.MINUTE, number, minute) for number, _ in found])
         # From a counter's value on depends how much the next one grew, if that came earlier.
         self._connection.executemany(
-            "INSERT OR IGNORE INTO pending SELECT tier, metric, at FROM rollups"
-            " WHERE tier = ? AND metric = ? AND at > ? AND at <= ?",
+            "INSERT OR IGNORE INTO pending SELECT DISTINCT ?1, metric, at - at % ?2 FROM blocks"
+            " WHERE metric = ?3 AND at >= ?4 + ?2 AND at < ?5 + ?2",
             [
-                (Tier.MINUTE.resolution_seconds, number, minute, minute + GAP)
+                (Tier.MINUTE.resolution_seconds, width(Tier.MINUTE), number, minute, at + GAP)
                 for number, kind in found
                 if kind is Kind.COUNTER
             ],

@@ -152,6 +152,15 @@ def test_a_late_total_moves_the_growth_to_the_minute_it_was_in(store: MetricStor
     assert of_hour(store, Tier.MINUTE) == ([60, 120], {"a": [40, 10]})
 
 
+def test_a_late_total_makes_the_growth_after_it_known(store: MetricStore) -> None:
+    keep(store, 130, {"a": 150}, Kind.COUNTER)
+    store.rollup(now=NOON + 7200)
+    assert of_hour(store, Tier.MINUTE) == ([], {})
+    keep(store, 0, {"a": 100}, Kind.COUNTER)
+    store.rollup(now=NOON + 7200)
+    assert of_hour(store, Tier.MINUTE) == ([120], {"a": [50]})
+
+
 def test_the_growth_over_a_long_gap_is_unknown(store: MetricStore) -> None:
     for at, total in ((0, 100), (1000, 150), (1010, 151)):
         keep(store, at, {"a": total}, Kind.COUNTER)
