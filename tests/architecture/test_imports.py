@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"asyncssh", "boto3", "numpy", "sklearn", "pydantic"}
-LATER = {"boto3", "numpy", "sklearn"}
+HEAVY = {"asyncssh", "boto3", "numpy", "sklearn", "pydantic", "textual"}
+LATER = {"boto3", "numpy", "sklearn", "textual"}
 # Of clouds, bootstraps, agents' hooks, rules and S3, and what asyncssh can do without: some 80 ms.
 NOT_FOR_PLAIN_NODES = {
     "phoenixctl.model.aws", "phoenixctl.model.bootstrap", "phoenixctl.model.hooks",
@@ -62,7 +62,7 @@ def test_the_front_door_imports_neither_heavy_libraries_nor_rich(
 
 
 @pytest.mark.parametrize(
-    "words", ["status", "exec", "agents start", "nodes drain", "cp", "demo", "alerts ls"]
+    "words", ["status", "top", "exec", "agents start", "nodes drain", "cp", "demo", "alerts ls"]
 )
 def test_the_help_of_a_command_imports_no_heavy_library(tmp_path: Path, words: str) -> None:
     assert imported(tmp_path, *words.split(), "--help").isdisjoint(HEAVY)

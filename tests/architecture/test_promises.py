@@ -48,6 +48,12 @@ def test_a_library_is_known_in_its_own_rooms_only(library: str, rooms: set[str])
     assert strangers == set()
 
 
+def test_only_the_live_view_draws_on_the_whole_screen() -> None:
+    known = {name for name in FILES if "textual" in imports(TREES[name])}
+    assert known
+    assert all(name.startswith("cli/top/") for name in known)
+
+
 def test_only_the_ssh_room_speaks_of_asyncssh_in_code() -> None:
     def speaks(tree: ast.AST) -> bool:
         return any(isinstance(n, ast.Name | ast.Attribute) and "asyncssh" in ast.dump(n)

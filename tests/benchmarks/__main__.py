@@ -19,6 +19,7 @@ from tests.benchmarks import (
     roadef,
     startup,
     store,
+    top,
     vbp,
 )
 
@@ -27,6 +28,7 @@ BENCHMARKS = {
     "fanout": fanout.run,
     "store": store.run,
     "metrics": metrics.run,
+    "top": top.run,
     "applying": applying.run,
     "planning": planning.run,
     "placing": placing.run,

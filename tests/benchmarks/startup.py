@@ -54,7 +54,7 @@ def _status(rounds: int, folder: Path, say: Callable[[str], None]) -> list[Gate]
     try:
         costs = {}
         for count in (SMALL, LARGE):
-            config = _write_config(server, count)
+            config = write_config(server, count)
             arguments = ["status", "--config", str(config)]
             costs[count] = _least(rounds, arguments, folder, {})
             say(f"  status of {count:3} nodes       {costs[count]:7.0f}")
@@ -68,7 +68,7 @@ def _status(rounds: int, folder: Path, say: Callable[[str], None]) -> list[Gate]
     ]
 
 
-def _write_config(server: Sshd, count: int) -> Path:
+def write_config(server: Sshd, count: int) -> Path:
     key = public_key(server.host_key)
     known_hosts = server.folder / f"known_hosts_{count}"
     addresses = [f"127.0.1.{number}" for number in range(1, count + 1)]

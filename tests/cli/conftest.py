@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cli.demo_fleet import DemoFleet, processes
+from tests.cli.pane import Pane, a_pane
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoFleet]:
     assert processes(str(fleet.root), where="environ") == set()
     assert not fleet.state.exists()
     assert not fleet.config.exists()
+
+
+@pytest.fixture
+def pane(fleet: DemoFleet) -> Iterator[Pane]:
+    """A terminal, gone after the test with all that runs in it."""
+    with a_pane(fleet) as pane:
+        yield pane
 
 
 @pytest.fixture

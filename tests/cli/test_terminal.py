@@ -2,50 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-
-import pytest
-
-from tests.cli.demo_fleet import DemoFleet, until
-from tests.needs import program
-
-
-@dataclass(frozen=True, slots=True)
-class Pane:
-    """A tmux server of its own, with one pane that a command runs in."""
-
-    socket: str
-    fleet: DemoFleet
-
-    def tmux(self, *words: str) -> str:
-        done = subprocess.run(
-            ["tmux", "-L", self.socket, "-f", "/dev/null", *words],
-            capture_output=True, text=True, check=True, timeout=20,
-            env=self.fleet.environment(TERM="xterm-256color"),
-        )  # fmt: skip
-        return done.stdout
-
-    def type(self, command: str, *, columns: int = 100) -> None:
-        line = f"{command}; echo code=$?; exec sleep 60"
-        self.tmux("new-session", "-d", "-x", str(columns), "-y", "30", line)
-
-    def shown(self) -> str:
-        return self.tmux("capture-pane", "-p")
-
-
-@pytest.fixture
-def pane(fleet: DemoFleet) -> Iterator[Pane]:
-    program("tmux")
-    pane = Pane(f"phoenixctl-test-{os.getpid()}", fleet)
-    yield pane
-    subprocess.run(["tmux", "-L", pane.socket, "kill-server"], capture_output=True, check=False)
-
-
-PHOENIXCTL = f"{sys.executable} -m phoenixctl"
+from tests.cli.demo_fleet import until
+from tests.cli.pane import PHOENIXCTL, Pane
 
 
 def test_watching_shows_the_verdict_and_every_row_and_ends_with_ctrl_c(pane: Pane) -> None:

@@ -54,7 +54,9 @@ class Top(App[ExitCode]):
     def draw(self) -> None:
         """Only what is on top; the others are drawn when they come back."""
         if isinstance(self.screen, Page):
-            self.screen.show(self._look())
+            view = self._look()
+            self._first.seen = view
+            self.screen.show(view)
 
     def on_rows_opened(self, event: Rows.Opened) -> None:
         row = event.row
@@ -85,5 +87,6 @@ class Top(App[ExitCode]):
         self._close_messages_no_wait()
 
     def _open(self, page: Page) -> None:
+        page.seen = self._first.seen  # no empty screen, until there is news
         self.push_screen(page)
         self.call_later(self.draw)

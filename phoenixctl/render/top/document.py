@@ -9,8 +9,8 @@ from typing import Any
 
 from phoenixctl.model.alerting import Alert
 from phoenixctl.performance.compliance import fleet_compliance
-from phoenixctl.render.top.header import fleet_numbers, wanted_agents
-from phoenixctl.render.top.rows import AgentRow, NodeRow, serving
+from phoenixctl.render.top.header import agents_ready, fleet_numbers
+from phoenixctl.render.top.rows import AgentRow, NodeRow
 from phoenixctl.render.top.view import TopView
 
 _OF_THE_SCREEN = ("style", "words", "gravity", "trend", "old")
@@ -20,14 +20,15 @@ def top_document(
     view: TopView, nodes: Sequence[NodeRow], agents: Sequence[AgentRow]
 ) -> Mapping[str, Any]:
     """The header, and rows in the order to show them."""
+    ready, wanted = agents_ready(view)
     return {
         "fleet": view.fleet.name,
         "taken_at": view.snapshot.taken_at_utc,
         "verdict": view.verdict.level.value,
         "nodes_answering": len(view.snapshot.observed()),
         "nodes_wanted": len(view.nodes),
-        "agents_ready": serving(view.snapshot.agents())[0],
-        "agents_wanted": wanted_agents(view),
+        "agents_ready": ready,
+        "agents_wanted": wanted,
         **fleet_numbers(view),
         "compliance": fleet_compliance(view.targets),
         "changes": [

@@ -8,13 +8,13 @@ from typing import Final
 from phoenixctl.model.alerting import Alert, Status
 from phoenixctl.model.histogram import Histogram, merged
 from phoenixctl.model.reading import AgentMetric, Unit
-from phoenixctl.model.snapshot import AgentObservation
+from phoenixctl.model.snapshot import AgentObservation, AgentState
 from phoenixctl.model.units import format_duration
 from phoenixctl.performance.compliance import Compliance
 from phoenixctl.performance.verdict import Level, Severity, covers
 from phoenixctl.render.neutral import one_line
 from phoenixctl.render.top.columns import graded
-from phoenixctl.render.top.rows import serving
+from phoenixctl.render.top.rows import serves
 from phoenixctl.render.top.view import Doing, Line, Piece, TopView
 from phoenixctl.render.values import in_unit
 
@@ -54,16 +54,20 @@ def fleet_numbers(view: TopView) -> dict[str, float | None]:
     }
 
 
-def wanted_agents(view: TopView) -> int:
-    """How many agents should serve: those of the configuration, or that chosen nodes have."""
+def agents_ready(view: TopView) -> tuple[int, int]:
+    """How many agents serve, of how many: those of the configuration, or that chosen nodes have."""
+    ready = {agent.id for agent in view.snapshot.agents() if serves(agent)}
     if covers(view.fleet, view.snapshot):
-        return len(view.fleet.instances())
-    return serving(agent for node in view.last.values() for agent in node.agents)[1]
+        wanted = {agent.id for agent in view.fleet.instances()}
+    else:
+        there = (agent for node in view.last.values() for agent in node.agents)
+        wanted = {agent.id for agent in there if agent.state is not AgentState.STOPPED}
+    return len(ready & wanted), len(wanted)
 
 
 def _numbers(view: TopView) -> Line:
     answering, nodes = len(view.snapshot.observed()), len(view.nodes)
-    ready, wanted = serving(view.snapshot.agents())[0], wanted_agents(view)
+    ready, wanted = agents_ready(view)
     found = fleet_numbers(view)
     level, style = view.verdict.level.value, f"{_LEVEL[view.verdict.level]} reverse"
     if view.nodes and not view.snapshot.nodes:
@@ -72,7 +76,7 @@ def _numbers(view: TopView) -> Line:
     pieces: list[Piece] = [(name, "bold"), (" ", ""), (f" {level.upper()} ", style)]
     for name, text, style in (
         ("nodes", f"{answering}/{nodes}", "" if answering == nodes else "red"),
-        ("agents", f"{ready}/{wanted}", "" if ready >= wanted else "yellow"),
+        ("agents", f"{ready}/{wanted}", "" if ready == wanted else "yellow"),
         ("p95", in_unit(found["p95"], Unit.SECONDS), ""),
         ("p99", in_unit(found["p99"], Unit.SECONDS), ""),
         ("err", in_unit(found["error_rate"], Unit.RATIO), graded(found["error_rate"], (0.05, 0.1))),

@@ -122,8 +122,11 @@ def matching(rows: Iterable[R], words: str) -> tuple[R, ...]:
 def serving(agents: Iterable[AgentObservation]) -> tuple[int, int]:
     """How many agents serve, as far as they can say, and how many should: the stopped do not."""
     there = [agent for agent in agents if agent.state is not AgentState.STOPPED]
-    ready = [a for a in there if a.state is AgentState.RUNNING and a.ready is not False]
-    return len(ready), len(there)
+    return sum(map(serves, there)), len(there)
+
+
+def serves(agent: AgentObservation) -> bool:
+    return agent.state is AgentState.RUNNING and agent.ready is not False
 
 
 def _badness(row: NodeRow) -> tuple[float, ...]:
