@@ -66,10 +66,6 @@ class Digests:
         place = rank(self.count, percentile)
         return np.where(place >= self.count, high, np.where(place == 1, low, found))
 
-    def row(self, row: int) -> Self:
-        """One of them alone."""
-        return self.of_rows(np.array([row]))
-
     def of_rows(self, rows: Integers) -> Self:
         """These rows in this order; none of them twice."""
         to = np.full(self.rows, -1)

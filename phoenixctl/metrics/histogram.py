@@ -47,6 +47,7 @@ _CELLS: Final = (
 # One number of 63 bits has place for a row, a bucket and a count.
 _ROW_BITS: Final = 20
 _COUNT_BITS: Final = 25
+_AT_ONCE: Final = 2**22  # entries that are merged: more would take more than 200 MB
 _RAW: Final = -15  # deflate alone, without a header and a checksum for each part
 _HEAD: Final = struct.Struct("<II")
 _LENGTH: Final = struct.Struct("<I")
@@ -127,12 +128,14 @@ def histograms(values: NDArray[np.floating], row: NDArray[np.integer], rows: int
 
 def merged(parts: Sequence[Histograms]) -> Histograms:
     """Row by row, all that is in any of the parts, which have equally many rows; at least one."""
-    return _gathered(
-        np.concatenate([part.row for part in parts]),
-        np.concatenate([part.numbers for part in parts]),
-        np.concatenate([part.counts for part in parts]),
-        parts[0].rows,
-    )
+    waiting, size = [parts[0]], parts[0].numbers.size
+    for part in parts[1:]:
+        if size + part.numbers.size > _AT_ONCE and len(waiting) > 1:
+            waiting = [_joined(waiting)]
+            size = waiting[0].numbers.size
+        waiting.append(part)
+        size += part.numbers.size
+    return _joined(waiting)
 
 
 def moved(part: Histograms, to: Integers, rows: int) -> Histograms:
@@ -156,6 +159,15 @@ def with_ends(
     """With two values more in each row; NaN is none."""
     row = np.arange(part.rows)
     return merged([part, histograms(lows, row, part.rows), histograms(highs, row, part.rows)])
+
+
+def _joined(parts: Sequence[Histograms]) -> Histograms:
+    return _gathered(
+        np.concatenate([part.row for part in parts]),
+        np.concatenate([part.numbers for part in parts]),
+        np.concatenate([part.counts for part in parts]),
+        parts[0].rows,
+    )
 
 
 def _gathered(

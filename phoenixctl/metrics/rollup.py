@@ -50,19 +50,6 @@ class RollUps:
         """Their sum, 0 without values; of a counter by how much it grew."""
         return np.array([one.total for one in self.digests]).reshape(self._shape)
 
-    @property
-    def low(self) -> Floats:
-        return np.array([one.low for one in self.digests], np.float64).reshape(self._shape)
-
-    @property
-    def high(self) -> Floats:
-        return np.array([one.high for one in self.digests], np.float64).reshape(self._shape)
-
-    def percentile(self, percentile: int) -> Floats:
-        """Within histogram.ERROR; NaN without values."""
-        found = [one.percentile(percentile) for one in self.digests]
-        return np.array(found, np.float64).reshape(self._shape)
-
     def whole(self) -> Digests:
         """All buckets as one, a row for each subject."""
         nothing = digests(np.empty((0, len(self.subjects))))

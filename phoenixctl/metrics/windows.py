@@ -7,9 +7,8 @@ averaged: those of a pool or a fleet come from all values of its subjects.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isnan
 from typing import Final
 
 import numpy as np
@@ -118,19 +117,6 @@ def good_share(
     seconds = np.sum(held * known, axis=0)
     well = np.sum(held * np.where(known, good, 0), axis=0, dtype=np.float64)
     return well / np.where(seconds > 0, seconds, np.nan), seconds
-
-
-def top(
-    subjects: Sequence[str], values: Values, count: int, *, largest: bool = True
-) -> list[tuple[str, float]]:
-    """The subjects with the largest (or least) values, shape (subjects,); ties in order of names.
-
-    Who is unknown is not among them.
-    """
-    pairs = zip(subjects, values.tolist(), strict=True)
-    known = [(name, value) for name, value in pairs if not isnan(value)]
-    sign = -1 if largest else 1
-    return sorted(known, key=lambda pair: (sign * pair[1], pair[0]))[:count]
 
 
 def _at(ordered: Values, index: NDArray[np.int64]) -> Floats:

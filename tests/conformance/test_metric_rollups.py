@@ -58,8 +58,8 @@ def test_a_roll_up_has_the_statistics_of_what_was_written(store: MetricStore, ti
     for number in range(len(found.times)):
         exact = statistics(values[number * width : (number + 1) * width])
         np.testing.assert_array_equal(found.count[number], exact.count)
-        np.testing.assert_array_equal(found.low[number], exact.low)
-        np.testing.assert_array_equal(found.high[number], exact.high)
+        np.testing.assert_array_equal(found.digests[number].low, exact.low)
+        np.testing.assert_array_equal(found.digests[number].high, exact.high)
         np.testing.assert_allclose(found.total[number], np.nan_to_num(exact.total), rtol=1e-12)
     whole, exact = found.whole(), statistics(values)
     for percentile, values_of in exact.percentiles.items():

@@ -82,7 +82,7 @@ def test_rows_are_chosen_moved_and_taken_together() -> None:
     assert told(part.of_rows(np.array([2, 0]))) == told(
         digests(np.array([[100.0, 1], [np.nan, 2]]))
     )
-    assert told(part.row(1)) == told(digest([10, 20]))
+    assert told(part.of_rows(np.array([1]))) == told(digest([10, 20]))
     spread = moved_digests(part, np.array([3, 0, 1]), 4)
     assert spread.count.tolist() == [2, 1, 0, 2]
     assert np.isnan(spread.low[2])

@@ -139,6 +139,13 @@ def test_counts_too_large_to_be_sorted_with_their_buckets_are_merged_too() -> No
     assert merged([many, many, one]).counts.tolist() == [2**41 + 1]
 
 
+def test_very_many_entries_are_merged_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [of(np.random.default_rng(number).lognormal(size=(50, ROWS))) for number in range(9)]
+    whole = entries(merged(parts))
+    monkeypatch.setattr("phoenixctl.metrics.histogram._AT_ONCE", 300)
+    assert entries(merged(parts)) == whole
+
+
 def test_a_hundred_thousand_values_take_few_buckets() -> None:
     values = np.random.default_rng(3).lognormal(size=(100_000, 1))
     histogram = of(values)

@@ -1,4 +1,4 @@
-"""Questions about a window: statistics, percentiles, availability, the largest."""
+"""Questions about a window: statistics, percentiles, availability."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from phoenixctl.metrics.windows import (
     serial_availability,
     statistics,
     summed,
-    top,
 )
 
 NAN = float("nan")
@@ -111,9 +110,3 @@ def test_a_value_does_not_hold_over_a_long_gap() -> None:
     )
     assert (share.tolist(), seconds.tolist()) == ([30 / 40], [40])
     assert np.isnan(good_share(np.array([]), np.ones((0, 1)), until=9, hold_seconds=9)[0]).all()
-
-
-def test_the_top_is_ordered_by_value_then_name_and_leaves_the_unknown_out() -> None:
-    values = np.array([3, 9, NAN, 3, 1.0])
-    assert top("dcebz", values, 3) == [("c", 9), ("b", 3), ("d", 3)]
-    assert top("dcebz", values, 2, largest=False) == [("z", 1), ("b", 3)]

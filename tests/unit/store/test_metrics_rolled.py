@@ -65,8 +65,8 @@ def test_roll_ups_tell_what_the_values_do(written: list[Written], hours: int) ->
                 )
                 np.testing.assert_array_equal(found.count[number], exact.count)
                 np.testing.assert_array_equal(found.total[number], np.nan_to_num(exact.total))
-                np.testing.assert_array_equal(found.low[number], exact.low)
-                np.testing.assert_array_equal(found.high[number], exact.high)
+                np.testing.assert_array_equal(found.digests[number].low, exact.low)
+                np.testing.assert_array_equal(found.digests[number].high, exact.high)
                 for percentile, values in exact.percentiles.items():
                     np.testing.assert_allclose(
                         found.digests[number].percentile(percentile), values, rtol=ERROR * 1.001
