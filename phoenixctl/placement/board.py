@@ -245,15 +245,15 @@ class Board:
         self._shift(number, self.who.come(agent, lambda: resident, number), 1)
 
     @contextmanager
-    def as_if(self, spec: AgentSpec, nodes: Ints) -> Iterator[None]:
-        """For a while, as if each of these nodes had one more agent of the spec."""
-        before = self.promised[nodes], self.load[nodes]
-        self.promised[nodes] += self.need(spec)
-        self.load[nodes] += self.weight(spec)
-        self.count[nodes] += 1
+    def as_if(self, spec: AgentSpec, nodes: Ints, *, fewer: bool = False) -> Iterator[None]:
+        """For a while, as if each of these nodes had one agent of the spec more, or `fewer`."""
+        before, one = (self.promised[nodes], self.load[nodes]), -1 if fewer else 1
+        self.promised[nodes] += one * self.need(spec)
+        self.load[nodes] += one * self.weight(spec)
+        self.count[nodes] += one
         yield
         self.promised[nodes], self.load[nodes] = before
-        self.count[nodes] -= 1
+        self.count[nodes] -= one
 
     def add(self, node: Node, observed: Observed) -> None:
         """One more node, from now on."""

@@ -17,6 +17,7 @@ from phoenixctl.placement.greedy import Greedy, reasons
 from phoenixctl.placement.line import Apart, Line
 from phoenixctl.placement.preempt import make_room
 from phoenixctl.placement.relocate import Movable, relocate
+from phoenixctl.placement.reseat import reseat
 from phoenixctl.placement.rules import rules_of
 from phoenixctl.placement.turns import turns
 
@@ -37,7 +38,8 @@ def place(
     An agent goes back to the first of its `homes` that takes it, before others of its priority are
     placed. `apart` has agents with nodes that they must not go to. Agents that need each other are
     placed as one. One that fits nowhere gets a place if one other that is placed here can move for
-    it, or, if it preempts, by running agents of lower priority, which are placed anew.
+    it, or, if it preempts, by running agents of lower priority, which are placed anew. When all
+    have a place, some get another one, where that raises the sum of their scores.
     """
     waiting = tuple(agents)
     board = Board.of(fleet, snapshot, without={agent.id for agent in waiting})
@@ -96,6 +98,10 @@ class _Placing:
             self.waiting.setdefault(rules_of(agent.spec).priority, []).append(agent)
         while self.waiting:
             self._level(self.waiting.pop(max(self.waiting)))
+        # While anybody waits, what it was told has to stay true.
+        if self.thorough and not self.unplaced:
+            greedy = self.greedy
+            reseat(self.placed.values(), greedy.assigned, greedy.board, greedy.apart)
 
     def _level(self, agents: Sequence[Agent]) -> None:
         order = turns(agents, self.greedy.board)
