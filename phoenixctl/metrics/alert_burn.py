@@ -64,7 +64,9 @@ def _means(
 def burn_rates(
     rule: BurnRule, bad: Buckets, weight: Buckets | None, *, seconds: float, least_seconds: float
 ) -> NDArray[np.float64]:
-    """Of each subject over the last `seconds`; NaN where less than `least_seconds` are known."""
+    """Of each subject over the last `seconds`, with what is known of them; NaN where nothing is, or
+    where nothing was known `least_seconds` ago.
+    """
     rows = max(1, round(seconds / BUCKET_SECONDS))
     values = bad.values[-rows:]
     weights = np.ones_like(values) if weight is None else weight.values[-rows:]
@@ -73,7 +75,8 @@ def burn_rates(
     weights = np.where(known, weights, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = (wrong * weights).sum(axis=0) / weights.sum(axis=0)
-        enough = known.sum(axis=0) * BUCKET_SECONDS >= min(least_seconds, seconds)
+        since = len(values) - known.argmax(axis=0)  # in buckets, of those with any that is known
+        enough = known.any(axis=0) & (since * BUCKET_SECONDS >= min(least_seconds, seconds))
         return np.where(enough, share / (1.0 - rule.objective), np.nan)
 
 

@@ -222,8 +222,11 @@ def _burning(
     weight = bucketed(read(rule.weight), subjects, start=start, until=now) if rule.weight else None
     rates = [
         tuple(
-            burn_rates(rule, buckets, weight, seconds=s, least_seconds=burn.short_seconds)
-            for s in (burn.long_seconds, burn.short_seconds)
+            burn_rates(rule, buckets, weight, seconds=seconds, least_seconds=least)
+            for seconds, least in (
+                (burn.long_seconds, burn.short_seconds),
+                (burn.short_seconds, 0.0),
+            )
         )
         for burn in rule.windows
     ]

@@ -281,6 +281,20 @@ class Receiver:
     attempts: int = 3
 
 
+def secrets_of(way: Way) -> Mapping[str, SecretRef]:
+    """What it has to be given, by its name in the configuration."""
+    match way:
+        case Alertmanager() | Webhook():
+            found = {"url": way.url, "token": way.token}
+        case Slack():
+            found = {"url": way.url}
+        case Email():
+            found = {"password": way.password}
+        case Program():
+            found = {}
+    return {name: ref for name, ref in found.items() if isinstance(ref, SecretRef)}
+
+
 @dataclass(frozen=True, slots=True)
 class AlertSettings:
     """`defaults`: the rules of `metrics.alert_rules` hold too, but for those of the same name."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -16,14 +15,18 @@ import pytest
 from phoenixctl.cli.app import run
 from phoenixctl.metrics.series import Batch
 from phoenixctl.store.metrics import SqliteMetrics
-from tests.cli.demo_fleet import DemoFleet, Done, finish
+from tests.cli.demo_fleet import DemoFleet, Done, finish, until
 from tests.receivers import Told, web
 
 CANARY = "canary-c4d1-do-not-leak"
 CONFIG = """\
 fleet: {{name: phoenix-demo}}
 pools: {{web: {{}}, db: {{}}}}
-nodes: [{{name: "web-[1-2]", pool: web}}, {{name: db-1, pool: db}}]
+ssh: {{connect_timeout: 1s, config_file: null, use_agent: false, known_hosts_files: []}}
+nodes:
+  - {{name: web-1, pool: web, address: 127.0.0.1, port: 1}}
+  - {{name: web-2, pool: web, address: 127.0.0.1, port: 1}}
+  - {{name: db-1, pool: db, address: 127.0.0.1, port: 1}}
 alerts:
   rules:
     load: {{metric: load_1m, warning: 10, critical: 20}}
@@ -137,6 +140,7 @@ def test_a_receiver_that_fails_is_told_later_and_costs_the_others_nothing(
         assert len(broken.bodies) == 3
         assert broken.paths == [f"/{CANARY}"] * 3
         assert len(told.bodies) == 1
+    assert "alerts.bad.url: the environment variable SLACK" in fleet.run("doctor").out
     unset = fleet.run("alerts", "test", "bad")
     assert unset.code == 3
     assert "SLACK, named as a secret, is not set" in unset.err
@@ -186,18 +190,16 @@ def test_killed_while_it_tells_it_tells_again(fleet: DemoFleet) -> None:
 
 
 def test_one_evaluates_at_a_time(fleet: DemoFleet) -> None:
-    gate = fleet.root / "gate"
-    os.mkfifo(gate)
-    configure(fleet, f"{{pager: {{command: [sh, -c, 'echo > {gate}; cat {gate}'], timeout: 60s}}}}")
+    begun, gate = fleet.root / "begun", fleet.root / "gate"
+    telling = f"touch {begun}; until test -e {gate}; do sleep 0.05; done"
+    configure(fleet, f"{{pager: {{command: [sh, -c, '{telling}'], timeout: 60s}}}}")
     measured(fleet, web_1=25)
     first = fleet.start("alerts", "evaluate")
-    with gate.open() as opened:
-        assert opened.read() == "\n"  # it tells, and waits
+    until(lambda: begun.exists() or first.poll() is not None, seconds=60)
     second = fleet.run("alerts", "evaluate")
     assert second.code == 6
     assert "alerts evaluate" in second.err
-    with gate.open("w") as opened:
-        opened.write("go on\n")
+    gate.touch()
     assert finish(first).code == 0
 
 

@@ -82,6 +82,7 @@ def _operator_checks(parts: Parts) -> Iterator[Check]:
     for spec in fleet.agents.values():
         for name, ref in spec.secrets.items():
             yield _secret(parts, spec.name, name, ref)
+    yield from _receivers(parts)
     limited = [s.name for s in fleet.agents.values() if s.resources.cpu or s.resources.memory]
     by_process = [n for n, node in fleet.nodes.items() if node.supervisor is Supervisor.PROCESS]
     if limited and by_process:
@@ -89,6 +90,16 @@ def _operator_checks(parts: Parts) -> Iterator[Check]:
         yield Check("here", "limits", Grade.OK, found)
     for warning in parts.warnings():
         yield Check("here", "ssh", Grade.WARNING, warning)
+
+
+def _receivers(parts: Parts) -> Iterator[Check]:
+    if parts.fleet.alerts is None:
+        return
+    from phoenixctl.model.alerting import secrets_of
+
+    for receiver in parts.fleet.alerts.receivers.values():
+        for name, ref in secrets_of(receiver.way).items():
+            yield _secret(parts, f"alerts.{receiver.name}", name, ref)
 
 
 def _keys(parts: Parts) -> Iterator[Check]:

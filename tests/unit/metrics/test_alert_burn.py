@@ -68,6 +68,11 @@ def test_a_young_fleet_is_not_judged_by_a_few_values() -> None:
     assert statuses(burning(each_minute((6, 1.0)))) == [Status.CRITICAL]
 
 
+def test_a_fleet_that_is_measured_seldom_is_judged_all_the_same() -> None:
+    each_quarter = {at: share for at, share in each_minute((120, 0.06)).items() if at % 900 == 0}
+    assert statuses(burning(each_quarter, replace(FAST, no_data_seconds=None))) == [Status.CRITICAL]
+
+
 def test_availability_is_the_share_that_went_well() -> None:
     rule = replace(RULE, metric="availability", good=True)
     values = {"availability": {"*": each_minute((60, 1.0), (20, 0.9))}}

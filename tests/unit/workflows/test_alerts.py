@@ -14,7 +14,15 @@ from phoenixctl.cli.compose import SystemClock
 from phoenixctl.metrics.alert_words import Message
 from phoenixctl.metrics.kinds import Kind
 from phoenixctl.metrics.series import Batch
-from phoenixctl.model.alerting import AlertSettings, Level, Program, Receiver, ThresholdRule
+from phoenixctl.model.alerting import (
+    SRE_BURNS,
+    AlertSettings,
+    BurnRule,
+    Level,
+    Program,
+    Receiver,
+    ThresholdRule,
+)
 from phoenixctl.model.errors import NotDelivered
 from phoenixctl.model.fleet import Fleet
 from phoenixctl.store.alerts import SqliteAlerts
@@ -125,3 +133,19 @@ def test_what_is_over_and_told_is_not_kept(place: Place) -> None:
     place.round(3)
     assert [len(m.notice.resolved) for m in heard.messages] == [0, 1]
     assert place.alerts.recall().deliveries == {}
+
+
+def test_long_windows_of_a_budget_are_read_from_what_was_rolled_up(place: Place) -> None:
+    heard = Heard()
+    place = place.with_receivers(ops=heard)
+    rule = BurnRule("load", "load", objective=0.999, windows=SRE_BURNS[1:2])  # 6 times over 6 h
+    settings = AlertSettings(False, {"load": rule}, {"ops": Receiver("ops", Program(("x",)))})
+    place = replace(place, fleet=replace(place.fleet, alerts=settings))
+    hours = [0.0] * 3 + [0.013] * 3  # on the average 6.5 times too fast
+    for minute in range(0, 6 * 60, 4):
+        place.measured(minute * 60, hours[minute // 60])
+    place.metrics.rollup(now=NOON + 6 * 3600)
+    place.metrics.forget(now=NOON + 6 * 3600)
+    assert len(place.metrics.read("load", start=NOON, until=NOON + 6 * 3600).times) < 40
+    [alert] = place.round(6 * 3600).evaluation.alerts
+    assert alert.value == pytest.approx(6.5, rel=0.02)
