@@ -50,6 +50,7 @@ def test_the_tree_is_the_one_that_operators_know() -> None:
         "alerts ls", "alerts history",
         "metrics collect", "metrics record", "metrics ls", "metrics get", "metrics stats",
         "metrics export", "metrics serve", "metrics health",
+        "metrics watch",
     }  # fmt: skip
 
 

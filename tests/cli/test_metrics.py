@@ -6,11 +6,12 @@ import json
 import os
 import re
 import signal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.cli.demo_fleet import CONTROL, NODES, DemoFleet
+from tests.cli.demo_fleet import CONTROL, NODES, DemoFleet, interrupt, until
 
 
 def test_a_collection_says_what_it_has_kept(fleet: DemoFleet) -> None:
@@ -139,3 +140,30 @@ def test_health_says_who_reaches_whom(fleet: DemoFleet) -> None:
     }  # fmt: skip
     assert all(0 < node["availability"] <= 1 for node in done.json["nodes"])
     assert done.json["consensus"] == []
+
+
+def test_watching_keeps_a_pulse_oftener_than_once_a_second(fleet: DemoFleet) -> None:
+    done = fleet.ok("metrics", "watch", "-n", "demo-2", "--interval", "200ms", "--for", "4s",
+                    "-o", "json")  # fmt: skip
+    ticks = [json.loads(line) for line in done.out.splitlines()]
+    assert ticks[0]["schema"] == "phoenixctl.metrics-tick/1"
+    assert {tick["nodes"] for tick in ticks} == {1}
+    assert sum(tick["fresh"] for tick in ticks) >= 2
+    found = fleet.ok("metrics", "get", "uptime", "-n", "demo-2", "-w", "minute", "-o", "json").json
+    node = next(s for s in found["metrics"][0]["subjects"] if s["subject"] == "demo-2")
+    assert any(b["value"] - a["value"] < 1 for a, b in pairwise(node["values"]))
+    refused = fleet.run("metrics", "watch", "--interval", "200ms")
+    assert refused.code == 2
+    assert "--interval 200ms: at least 1s" in refused.err
+
+
+def test_watching_goes_on_until_it_is_ended(fleet: DemoFleet) -> None:
+    watching = fleet.start("metrics", "watch", "-o", "json")
+    assert watching.stdout is not None
+    lines = iter(watching.stdout.readline, b"")
+    first = until(lambda: json.loads(next(lines)))
+    assert first["nodes"] == 3
+    until(lambda: json.loads(next(lines))["fresh"] == 3)
+    done = interrupt(watching)
+    assert done.code == 130
+    assert "Traceback" not in done.err

@@ -10,6 +10,7 @@ import typer
 
 from phoenixctl.cli.command import command, group
 from phoenixctl.cli.commands.metrics_serve import serve
+from phoenixctl.cli.durations import seconds_of
 from phoenixctl.cli.metric_query import MetricArgument, Whose
 from phoenixctl.cli.periods import Period
 from phoenixctl.cli.run import Run
@@ -51,6 +52,34 @@ def collect(
         )
     name_failures(run, found)
     return code_of(found)
+
+
+@command(app, "watch", help="Keep the pulse of nodes, once a second or oftener, until Ctrl-C.")
+def watch(
+    run: Run,
+    *,
+    nodes: NodesOption = None,
+    pool: PoolOption = None,
+    label: LabelOption = None,
+    interval: Annotated[
+        str,
+        typer.Option("--interval", metavar="TIME", help="1s; of chosen nodes down to 100ms."),
+    ] = "1s",
+    lasting: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="End by itself after so long.")
+    ] = None,
+) -> ExitCode:
+    from phoenixctl.cli.watching import watched
+
+    chosen = choose_nodes(run.parts.fleet, nodes, pool, label)
+    every = seconds_of("--interval", interval) or 0.0
+    least = 0.1 if nodes or pool or label else 1.0
+    if every < least - 1e-9:
+        raise UsageError(
+            f"--interval {interval}: at least {least:g}s",
+            hint="oftener than once a second is for chosen nodes: -n web-1 --interval 200ms",
+        )
+    return watched(run, chosen, every, seconds_of("--for", lasting))
 
 
 @command(
