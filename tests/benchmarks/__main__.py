@@ -21,6 +21,7 @@ from tests.benchmarks import (
     store,
     top,
     vbp,
+    watching,
 )
 
 BENCHMARKS = {
@@ -28,6 +29,7 @@ BENCHMARKS = {
     "fanout": fanout.run,
     "store": store.run,
     "metrics": metrics.run,
+    "watching": watching.run,
     "top": top.run,
     "applying": applying.run,
     "planning": planning.run,
