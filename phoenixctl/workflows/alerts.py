@@ -23,7 +23,7 @@ from phoenixctl.metrics.kinds import Kind
 from phoenixctl.metrics.rates import rates
 from phoenixctl.metrics.series import History, Tier
 from phoenixctl.model.alerting import AlertSettings
-from phoenixctl.model.errors import ConfigError, PhoenixError
+from phoenixctl.model.errors import ConfigError, NotDelivered, PhoenixError
 
 if TYPE_CHECKING:
     from phoenixctl.model.fleet import Fleet
@@ -114,13 +114,18 @@ async def _sent(
     *,
     now: float,
 ) -> list[Told]:
-    """Receivers side by side, one's notices one after the other: who fails costs only itself."""
+    """Receivers side by side, one's notices one after the other: who fails costs only itself.
+
+    Who did not answer is not asked for the rest: it would take as long again for each of them.
+    """
 
     async def tell(receiver: str) -> list[Told]:
         found: list[Told] = []
+        error: PhoenixError | None = None
         for notice in sending:
             if notice.receiver == receiver:
-                error = await _tell(notifiers[receiver], Message(fleet.name, now, notice))
+                if not (isinstance(error, NotDelivered) and error.passing):
+                    error = await _tell(notifiers[receiver], Message(fleet.name, now, notice))
                 if error is None:
                     delivery = notice.delivered(now)
                     known = delivery if delivery.alerts else None

@@ -116,6 +116,20 @@ def test_whatever_one_sender_does_the_others_send(place: Place, error: Exception
     assert (len(good.messages), len(bad.messages)) == (1, 1)
 
 
+def test_who_does_not_answer_is_waited_for_once_in_an_evaluation(place: Place) -> None:
+    heard = Heard(NotDelivered("busy", passing=True))
+    place = place.with_receivers(ops=heard)
+    assert place.fleet.alerts is not None
+    rules = {n: ThresholdRule(n, "load", critical=Level(20, 15)) for n in ("a", "b")}
+    settings = replace(place.fleet.alerts, rules=rules)
+    place = replace(place, fleet=replace(place.fleet, alerts=settings))
+    place.measured(0, 25)
+    assert [str(told.error) for told in place.round(1).told] == ["busy", "busy"]
+    assert heard.messages == []
+    assert not place.round(2).failed
+    assert [message.notice.labels["rule"] for message in heard.messages] == ["a", "b"]
+
+
 def test_a_receiver_that_left_the_configuration_is_forgotten(place: Place) -> None:
     place.measured(0, 25)
     place.with_receivers(old=Heard()).round(1)
