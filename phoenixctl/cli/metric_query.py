@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from phoenixctl.ports.metrics import MetricStore
     from phoenixctl.render.metrics import Listed, Shown, Stats
 
+# Histograms of a week of minutes of 1,000 nodes would take a gigabyte; an hour's say the same.
+_MOST_BUCKETS = 1500
+
 MetricArgument = Annotated[
     str,
     typer.Argument(
@@ -107,7 +110,7 @@ def summed_up(parts: Parts, one: Shown, by: By, top: int | None) -> Stats:
     from phoenixctl.metrics.grouping import grouped
     from phoenixctl.metrics.histogram import ERROR
     from phoenixctl.metrics.kinds import Kind
-    from phoenixctl.metrics.series import Tier
+    from phoenixctl.metrics.series import Tier, covering
     from phoenixctl.metrics.summary import largest, rolled_summaries, summaries
     from phoenixctl.render.metrics import Stats
 
@@ -119,8 +122,12 @@ def summed_up(parts: Parts, one: Shown, by: By, top: int | None) -> Stats:
         until = window.until if up else None
         found = summaries(one.history, groups, counter=counter, good_until=until)
     else:
+        tier = one.tier
+        if tier is not Tier.SECOND:
+            now = parts.clock.epoch()
+            tier = covering(window.start, window.until, now=now, most=_MOST_BUCKETS)
         rolled = parts.metrics.digests(
-            one.metric, start=window.start, until=window.until, tier=one.tier
+            one.metric, start=window.start, until=window.until, tier=tier
         )
         wanted = frozenset(one.history.subjects)
         everyone = grouped(rolled.subjects, by, pools)
