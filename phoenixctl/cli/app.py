@@ -104,6 +104,12 @@ COMMANDS: Final = {
     "cp": Entry("Run", "cp", "Copy files to and from nodes."),
     "config": Entry("Set up", "config", "Check and show the configuration.", group=True),
     "init": Entry("Set up", "init", "Write a first phoenixctl.yaml."),
+    "install": Entry(
+        "Set up",
+        "install",
+        "Let this machine do by itself what is to be done again and again.",
+        group=True,
+    ),
     "demo": Entry("Set up", "demo", "Play with a fleet on this machine.", group=True),
 }  # fmt: skip
 

@@ -16,6 +16,7 @@ MUTATING = {
     "rollback", "refresh",
     "state restore", "nodes protect", "nodes unprotect", "nodes reboot", "rebalance",
     "routers reconcile", "playbook run", "migrate", "alerts evaluate", "alerts silence",
+    "install collector",
     "alerts test",
 }  # fmt: skip
 

@@ -167,3 +167,14 @@ def test_watching_goes_on_until_it_is_ended(fleet: DemoFleet) -> None:
     done = interrupt(watching)
     assert done.code == 130
     assert "Traceback" not in done.err
+
+
+def test_units_are_shown_before_they_are_written(fleet: DemoFleet) -> None:
+    shown = fleet.ok("install", "collector", "--dry-run", "-o", "json").json
+    assert shown["written"] is False
+    service, timer = shown["files"]
+    assert f'"--config" "{fleet.config}"' in service["text"]
+    assert timer["path"].endswith("/phoenixctl-collector-phoenix-demo.timer")
+    cron = fleet.ok("install", "collector", "--as", "cron", "--every", "5m")
+    assert cron.out.startswith("*/5 * * * *  ")
+    assert cron.out.endswith(" metrics collect --quiet\n")
