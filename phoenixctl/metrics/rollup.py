@@ -16,7 +16,7 @@ from phoenixctl.metrics.series import History
 
 Floats = NDArray[np.float64]
 
-GAP_SECONDS: Final = 300.0
+GAP_SECONDS: Final = 3600.0
 """By how much a counter grew since a value that is older than this is not known."""
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from math import isnan
 from typing import Final
+
+import numpy as np
 
 from phoenixctl.metrics.digest import pack_digests, unpack_digests
 from phoenixctl.metrics.kinds import Kind
@@ -165,9 +166,8 @@ class Rolling:
         return [Block(*row) for row in rows]
 
     def _before(self, metric: int, start: int, blocks: list[Block]) -> list[Block]:
-        """The blocks before `start` back to where all subjects of these blocks were known."""
-        rosters = self._names.rosters({block.roster for block in blocks})
-        missing = {subject for subjects in rosters.values() for subject in subjects}
+        """The blocks before `start`, back to where all were known that are known in these."""
+        missing = self._known(blocks)
         rows = self._connection.execute(
             "SELECT at, roster, content FROM blocks WHERE metric = ? AND at >= ? AND at < ?"
             " ORDER BY at DESC, roster",
@@ -176,13 +176,17 @@ class Rolling:
         found: list[Block] = []
         for row in rows:
             block = Block(*row)
-            one = history([block], self._names.rosters({block.roster}))
-            known = zip(one.subjects, one.values[0].tolist(), strict=True)
             found.append(block)
-            missing -= {subject for subject, value in known if not isnan(value)}
+            missing -= self._known([block])
             if not missing:
                 break
         return sorted(found, key=lambda block: (block.at, block.roster))
+
+    def _known(self, blocks: list[Block]) -> set[str]:
+        """The subjects that have a value in any of these blocks."""
+        found = history(blocks, self._names.rosters({block.roster for block in blocks}))
+        count = np.count_nonzero(~np.isnan(found.values), axis=0)
+        return {found.subjects[column] for column in np.flatnonzero(count)}
 
     def _horizon(self, tier: Tier) -> int:
         row = self._connection.execute(

@@ -223,10 +223,12 @@ class SqliteMetrics:
         ).rowcount
         if tier is Tier.SECOND:
             # What a counter grew from is kept as long as its growth may be asked for.
-            removed += self._connection.execute(
-                "DELETE FROM blocks WHERE at < ? AND metric IN (SELECT id FROM metrics)",
-                (limit - GAP,),
-            ).rowcount
+            for which, before in (("<>", limit), ("=", limit - GAP)):
+                removed += self._connection.execute(
+                    "DELETE FROM blocks WHERE at < ? AND metric IN"  # noqa: S608 - of the two signs
+                    f" (SELECT id FROM metrics WHERE kind {which} 'counter')",
+                    (before,),
+                ).rowcount
         return removed
 
     def _forget_names(self) -> None:

@@ -115,7 +115,10 @@ def _day(folder: Path) -> Found:
         query += " JOIN metrics ON metrics.id = metric GROUP BY 1, 2"
         rows = database.execute(query, (NAMES[0],)).fetchall()
     inside = sum(size for _, _, size in rows)
-    kept = values * share * (Tier.SECOND.kept_seconds + GAP_SECONDS) / 3600
+    # Those of counters are kept for longer by a gap, and are twice as long.
+    counters = sum(kind is Kind.COUNTER for kind in _tick(0, MIXED).kinds.values())
+    wide = 2 * counters / (MIXED + counters)
+    kept = values * share * (Tier.SECOND.kept_seconds + wide * GAP_SECONDS) / 3600
     day = 24 * share * rolled / inside  # with what SQLite adds
     tiers = {
         name: day * sum(size for tier, _, size in rows if tier == of.resolution_seconds)

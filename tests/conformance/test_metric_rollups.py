@@ -161,10 +161,12 @@ def test_a_late_total_makes_the_growth_after_it_known(store: MetricStore) -> Non
     assert of_hour(store, Tier.MINUTE) == ([120], {"a": [50]})
 
 
-def test_the_growth_over_a_long_gap_is_unknown(store: MetricStore) -> None:
-    for at, total in ((0, 100), (1000, 150), (1010, 151)):
+def test_the_growth_over_more_than_an_hour_is_unknown(store: MetricStore) -> None:
+    for at, total in ((-7000, 100), (-3590, 150), (0, 151), (3670, 160)):
         keep(store, at, {"a": total}, Kind.COUNTER)
-    assert of_hour(store, Tier.MINUTE) == ([960], {"a": [1]})
+    assert of_hour(store, Tier.MINUTE) == ([0], {"a": [1]})
+    store.rollup(now=NOON + 7200)
+    assert store.read("m", start=NOON - 7200, until=NOON + 7200, tier=Tier.MINUTE).times.size == 2
 
 
 def test_subjects_that_come_and_go_are_in_one_roll_up(store: MetricStore) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from phoenixctl.metrics.kinds import Kind
 from phoenixctl.metrics.rollup import GAP_SECONDS
 from phoenixctl.metrics.series import Batch, Tier
 from phoenixctl.ports.metrics import MetricStore
@@ -124,12 +126,18 @@ def test_what_is_unknown_now_has_no_latest_value(embedded: MetricStore) -> None:
     assert embedded.latest(since=NOON) == {"cpu": {"b": 2, "c": 3}}
 
 
-def test_what_was_written_is_kept_for_two_hours_and_the_gap_that_counters_may_have(
-    embedded: MetricStore,
+@pytest.mark.parametrize(
+    ("kind", "kept"),
+    [
+        (Kind.GAUGE, Tier.SECOND.kept_seconds),
+        (Kind.COUNTER, Tier.SECOND.kept_seconds + GAP_SECONDS),  # from there it may have grown
+    ],
+)
+def test_what_was_written_is_kept_for_its_time(
+    embedded: MetricStore, kind: Kind, kept: float
 ) -> None:
-    embedded.write(batch(NOON, {"a": 1}))
+    embedded.write(replace(batch(NOON, {"a": 1}), kinds={"cpu": kind}))
     embedded.write(batch(NOON + 1, {"b": 1}))
-    kept = Tier.SECOND.kept_seconds + GAP_SECONDS
     assert embedded.forget(now=NOON + kept) == 0
     assert embedded.forget(now=NOON + kept + 1) == 1
     assert embedded.series() == {"cpu": ("b",)}
