@@ -106,15 +106,7 @@ class Parts:
 
     def open_metrics(self) -> MetricStore:
         """The same for whoever asks, in a thread of its own; it is to be closed."""
-        metrics = self.configured.metrics
-        if metrics is not None and metrics.store is not None:
-            from phoenixctl.store.prometheus.metrics import PrometheusMetrics
-
-            name = self.configured.name
-            return PrometheusMetrics(metrics.store, name, self.secret, self.clock)
-        from phoenixctl.store.metrics import SqliteMetrics
-
-        return SqliteMetrics(self.state)
+        return metrics_of(self.configured, self.state, self.secret, self.clock)
 
     def means(self) -> Means:
         """What a change is carried out with; it finds in the record what left the configuration."""
@@ -182,6 +174,19 @@ def compose(config: Path | None, overrides: Mapping[str, str]) -> Parts:
         state=state,
         by=operator(),
     )
+
+
+def metrics_of(
+    fleet: Fleet, state: Path, secret: Callable[[SecretRef], str], clock: SystemClock
+) -> MetricStore:
+    """The fleet's metrics, where the configuration says they are kept; for one thread."""
+    if fleet.metrics is not None and fleet.metrics.store is not None:
+        from phoenixctl.store.prometheus.metrics import PrometheusMetrics
+
+        return PrometheusMetrics(fleet.metrics.store, fleet.name, secret, clock)
+    from phoenixctl.store.metrics import SqliteMetrics
+
+    return SqliteMetrics(state)
 
 
 def records_of(fleet: Fleet, state: Path, clock: SystemClock) -> StoredRecords:
