@@ -8,6 +8,7 @@ import numpy as np
 
 from phoenixctl.metrics.digest import digest
 from phoenixctl.metrics.kinds import Kind
+from phoenixctl.metrics.rollup import GAP_SECONDS
 from phoenixctl.metrics.series import Batch, Tier
 from phoenixctl.ports.metrics import MetricStore
 
@@ -29,7 +30,12 @@ def record(
         at = max(at_seconds, (recent.times[-1] + _STEP) if len(recent.times) else at_seconds)
     kept = value
     if kind is Kind.COUNTER:
-        kept += last_total(store, metric, subject, until=at)
+        before = _last(store, metric, subject, until=at)
+        total = before[1] if before else 0.0
+        if before is None or at - before[0] > GAP_SECONDS:
+            # From here on it grows: without that, the growth of what comes seldom is not known.
+            store.write(_batch(metric, total, kind, subject, at - 1))
+        kept += total
     store.write(_batch(metric, kept, kind, subject, at))
     return kept
 
@@ -45,9 +51,17 @@ def last_total(store: MetricStore, metric: str, subject: str, *, until: float) -
     """What the counter was at last; 0 for one that is new, or that nothing was added to for so long
     that its totals are rolled up: then it begins anew.
     """
+    found = _last(store, metric, subject, until=until)
+    return found[1] if found else 0.0
+
+
+def _last(
+    store: MetricStore, metric: str, subject: str, *, until: float
+) -> tuple[float, float] | None:
+    """When it was written last, and its total."""
     history = store.read(metric, start=until - Tier.SECOND.kept_seconds, until=until)
     if subject not in history.subjects:
-        return 0.0
+        return None
     column = history.values[:, history.subjects.index(subject)]
-    known = column[~np.isnan(column)]
-    return float(known[-1]) if known.size else 0.0
+    known = np.flatnonzero(~np.isnan(column))
+    return (float(history.times[known[-1]]), float(column[known[-1]])) if known.size else None

@@ -21,14 +21,26 @@ def test_a_counter_goes_on_from_where_it_was(tmp_path: Path) -> None:
     with SqliteMetrics(tmp_path) as store:
         for at, amount in ((1.0, 2.0), (60.0, 3.0), (61.5, 0.5)):
             record(store, "jobs_total", amount, kind=Kind.COUNTER, subject="*", at_seconds=at)
-        assert kept(store, "jobs_total") == [(1.0, 2.0), (60.0, 5.0), (61.5, 5.5)]
+        assert kept(store, "jobs_total") == [(0.0, 0.0), (1.0, 2.0), (60.0, 5.0), (61.5, 5.5)]
+
+
+def test_what_is_added_to_a_counter_seldom_is_in_its_roll_ups(tmp_path: Path) -> None:
+    with SqliteMetrics(tmp_path) as store:
+        for at, amount in ((100.0, 2.0), (2000.0, 3.0), (7000.0, 4.0)):
+            record(store, "jobs_total", amount, kind=Kind.COUNTER, subject="*", at_seconds=at)
+        store.rollup(now=20_000)
+        for tier in (Tier.MINUTE, Tier.HOUR):
+            whole = store.digests("jobs_total", start=0, until=10_000, tier=tier).whole()
+            assert whole.total.tolist() == [9]
 
 
 def test_two_within_a_millisecond_are_both_kept(tmp_path: Path) -> None:
     with SqliteMetrics(tmp_path) as store:
         for _ in range(3):
             record(store, "jobs_total", 1, kind=Kind.COUNTER, subject="*", at_seconds=5.0)
-        assert kept(store, "jobs_total") == [(5.0, 1.0), (5.001, 2.0), (5.002, 3.0)]
+        assert kept(store, "jobs_total") == [
+            (4.0, 0.0), (5.0, 1.0), (5.001, 2.0), (5.002, 3.0)
+        ]  # fmt: skip
 
 
 def test_each_subject_has_a_counter_of_its_own(tmp_path: Path) -> None:
