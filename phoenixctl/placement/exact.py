@@ -36,6 +36,11 @@ class Proof:
     rules: tuple[tuple[str, int], ...]
 
 
+def check_installed() -> None:
+    """PhoenixError if ortools is not."""
+    _cp_model()
+
+
 def infeasible(problem: Problem) -> Proof | None:
     """Prove that not all agents can be placed, and say which few rules make it so.
 

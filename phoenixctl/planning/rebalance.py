@@ -50,6 +50,7 @@ def plan_rebalance(
     *,
     config_digest: str,
     seed: int = 0,
+    exact: bool = False,
     scope: Scope = _EVERYTHING,
     guards: Guards | None = None,
 ) -> Rebalanced:
@@ -58,6 +59,7 @@ def plan_rebalance(
     `snapshot` covers `known_nodes`. Moves are for agents that serve with the specification that is
     configured, one copy of each; `scope` narrows them by agents, and by the nodes and pools that
     they are on; what it excludes takes none either. UsageError when it names what there is not.
+    `exact`: the search looks closer, by ortools.
     """
     known = replace(fleet, nodes=known_nodes(fleet, state, inventory))
     ordered = replace(snapshot, nodes=in_order(snapshot.nodes))
@@ -71,6 +73,7 @@ def plan_rebalance(
         at_once=still.at_once,
         closed=still.closed,
         seed=seed,
+        exact=exact,
     )
     drafted = _Drafting(known, still.copies, found)
     drafted.draft()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,11 @@ def test_it_is_read_before_anything_moves(fleet: DemoFleet) -> None:
     assert curve.json["schema"] == "phoenixctl.rebalance/1"
     assert curve.json["objective"]["before"] > curve.json["objective"]["after"]
     assert "each agent of counter migrates live" in curve.err
+    closer = fleet.run("rebalance", "--exact", "--curve", "-o", "json")
+    if find_spec("ortools"):
+        assert closer.json["objective"]["after"] <= curve.json["objective"]["after"]
+    else:
+        assert "phoenixctl[opt]" in closer.err
     refused = fleet.run("rebalance")
     assert refused.code == 8
     assert "--yes" in refused.err

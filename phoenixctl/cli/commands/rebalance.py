@@ -45,6 +45,10 @@ MoveCost = Annotated[
 Seed = Annotated[
     int, typer.Option("--seed", metavar="N", help="The same one finds the same moves.")
 ]  # fmt: skip
+Exact = Annotated[
+    bool,
+    typer.Option("--exact", help="Look closer, for some seconds; needs phoenixctl[opt]."),
+]
 Curve = Annotated[
     bool, typer.Option("--curve", help="Show only what so many moves would gain; change nothing.")
 ]
@@ -62,6 +66,7 @@ def rebalance(
     max_moves: MaxMoves = None,
     move_cost: MoveCost = None,
     seed: Seed = 0,
+    exact: Exact = False,
     target: Target = None,
     exclude: Exclude = None,
     curve: Curve = False,
@@ -75,12 +80,17 @@ def rebalance(
             "--out goes with neither --curve, --dry-run nor --yes", hint="phoenixctl apply FILE"
         )
 
+    if exact:
+        from phoenixctl.placement.exact import check_installed
+
+        check_installed()
+
     async def find(parts: Parts) -> Rebalanced:
         from phoenixctl.planning.scope import Scope
 
         settings = _settings(parts.configured, goal, max_moves, move_cost)
         scope = Scope(targets=tuple(target or ()), excludes=tuple(exclude or ()))
-        return await _found(parts, settings, scope, seed)
+        return await _found(parts, settings, scope, seed, exact=exact)
 
     async def make(parts: Parts) -> Plan:
         done = await find(parts)
@@ -99,7 +109,9 @@ def rebalance(
     return change(run, make, yes=yes, dry_run=dry_run, lock_wait=lock_wait, ask_always=True)
 
 
-async def _found(parts: Parts, settings: Rebalancing, scope: Scope, seed: int) -> Rebalanced:
+async def _found(
+    parts: Parts, settings: Rebalancing, scope: Scope, seed: int, *, exact: bool
+) -> Rebalanced:
     from dataclasses import replace
 
     from phoenixctl.cli.planned import looked
@@ -117,6 +129,7 @@ async def _found(parts: Parts, settings: Rebalancing, scope: Scope, seed: int) -
         settings,
         config_digest=config_digest(parts.configured),
         seed=seed,
+        exact=exact,
         scope=scope,
     )
     return replace(done, plan=with_fingerprints(done.plan, seen.snapshot, seen.state))

@@ -16,6 +16,7 @@ from phoenixctl.placement.rebalance.offers import Offers
 from phoenixctl.placement.rebalance.shift import best_shift
 from phoenixctl.placement.rebalance.toward import go_toward
 from phoenixctl.placement.rebalance.walk import Walk
+from phoenixctl.placement.refine import refine
 from phoenixctl.placement.solver.anneal import Manner
 from phoenixctl.placement.solver.budget import Budget
 from phoenixctl.placement.solver.consolidate import consolidate
@@ -36,10 +37,13 @@ def descend(aim: Aim, at: Ints, *, most_hops: int) -> Curve:
     return Curve(start, tuple(_stages(walk, offers)), tuple(walk.blocked))
 
 
-def search(aim: Aim, at: Ints, *, most_hops: int, seed: int, iterations: int) -> Curve:
+def search(
+    aim: Aim, at: Ints, *, most_hops: int, seed: int, iterations: int, exact: int = 0
+) -> Curve:
     """The curve of least cost, with the price of its hops, that is found in so many iterations.
 
-    Each is what `descend` finds, or begins with the hops towards a better placement.
+    Each is what `descend` finds, or begins with the hops towards a better placement. Then the
+    agents of few nodes are seated exactly, so often as `exact` says: PhoenixError without ortools.
     """
     best = descend(aim, at, most_hops=most_hops)
     price = float(aim.problem.moves.agent.max(initial=0.0))
@@ -49,11 +53,20 @@ def search(aim: Aim, at: Ints, *, most_hops: int, seed: int, iterations: int) ->
     if problem.open_cost.any():  # its iterations are long, and longer the more agents there are
         iterations = max(1, iterations * FEW // max(FEW, problem.agents))
     target = _improved(problem, follow(at, best.hops), seed, Budget(iterations=iterations))
+    best = min(best, _toward(aim, at, target, most_hops), key=lambda curve: curve.net(price))
+    if not exact:
+        return best
+    there = follow(at, best.hops)
+    target = refine(problem, there, seed=seed, budget=Budget(iterations=exact)).at
+    return min(best, _toward(aim, at, target, most_hops), key=lambda curve: curve.net(price))
+
+
+def _toward(aim: Aim, at: Ints, target: Ints, most_hops: int) -> Curve:
+    """The hops towards another placement, and what is worth it from there."""
     walk = Walk(aim.problem, at, hops=most_hops)
-    offers = Offers(walk.state)
+    start, offers = walk.cost, Offers(walk.state)
     stages = (*go_toward(walk, offers, target), *_stages(walk, offers))
-    other = Curve(best.start, stages, tuple(walk.blocked))
-    return min(best, other, key=lambda curve: curve.net(price))
+    return Curve(start, stages, tuple(walk.blocked))
 
 
 def _more_to_find(problem: Problem, at: Ints, best: Curve, most_hops: int) -> bool:

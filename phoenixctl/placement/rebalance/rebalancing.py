@@ -14,6 +14,7 @@ from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.model.rules import Rebalancing
 from phoenixctl.model.snapshot import Snapshot
 from phoenixctl.placement.board import Board
+from phoenixctl.placement.exact import check_installed
 from phoenixctl.placement.objectives import objectives, prices, response_seconds
 from phoenixctl.placement.posed import Posed, pose
 from phoenixctl.placement.rebalance.aims import Aim, Facts, aim_at
@@ -29,6 +30,7 @@ from phoenixctl.placement.rebalance.waves import Budgets, Wave, in_waves
 from phoenixctl.placement.solver.problem import Ints, Problem
 
 ITERATIONS: Final = 100
+EXACT: Final = 30  # neighbourhoods of few nodes, each about a fifth of a second
 ROUNDS: Final = 8  # of searching anew without what the simulation has refused
 
 
@@ -42,17 +44,21 @@ def rebalance(
     closed: Collection[NodeName] = (),
     seed: int = 0,
     iterations: int = ITERATIONS,
+    exact: bool = False,
 ) -> Rebalance:
     """At most `max_moves` moves, each worth its price, in waves that break nothing on the way.
 
     `movable` says which agents may move, `at_once` by spec how many of them may be under way in one
     wave. No agent goes to a node that is `closed`. The same seed gives the same moves. Every wave
-    was simulated; what that refused is not in it.
+    was simulated; what that refused is not in it. `exact`: the agents of few nodes at a time are
+    seated as well as can be, which needs ortools and some seconds.
     """
+    if exact:
+        check_installed()
     search_ = _Rebalancing(Board.of(fleet, snapshot), settings, movable, at_once, closed)
     refused: list[Refusal] = []
     for number in range(ROUNDS):
-        curve, waves = search_.moves(seed, iterations)
+        curve, waves = search_.moves(seed, iterations, EXACT if exact else 0)
         found = simulate(fleet, snapshot, search_.named(waves))
         if not found:
             return search_.result(curve, waves, refused)
@@ -91,13 +97,14 @@ class _Rebalancing:
     def agents(self) -> Sequence[AgentId]:
         return self.posed.agents
 
-    def moves(self, seed: int, iterations: int) -> tuple[Curve, tuple[Wave, ...]]:
+    def moves(self, seed: int, iterations: int, exact: int) -> tuple[Curve, tuple[Wave, ...]]:
         curve = search(
             self.aim,
             self.posed.home,
             most_hops=self.settings.max_moves,
             seed=seed,
             iterations=iterations if self.posed.problem.movable.any() else 0,
+            exact=exact,
         )
         return curve, in_waves(self.aim.problem, self.posed.home, curve.hops, self.budgets)
 

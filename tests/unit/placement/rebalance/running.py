@@ -48,6 +48,7 @@ class Running:
         at_once: Mapping[str, int] | None = None,
         seed: int = 0,
         iterations: int = 0,
+        exact: bool = False,
     ) -> Rebalance:
         return rebalance(
             self.fleet,
@@ -57,6 +58,7 @@ class Running:
             at_once=dict.fromkeys(self.fleet.agents, 99) if at_once is None else at_once,
             seed=seed,
             iterations=iterations,
+            exact=exact,
         )
 
 
