@@ -198,9 +198,9 @@ def _history(courses: Iterable[tuple[str, _Course]], start: float, until: float)
         own.update((round(at * 1000), value) for at, value in points)
     begin, end = round(start * 1000), round(until * 1000)
     moments = sorted({at for own in by_subject.values() for at in own if begin <= at < end})
-    subjects = tuple(sorted(name for name, own in by_subject.items() if own.keys() & set(moments)))
-    values = np.full((len(moments), len(subjects)), np.nan)
     row = {at: number for number, at in enumerate(moments)}
+    subjects = tuple(sorted(name for name, own in by_subject.items() if own.keys() & row.keys()))
+    values = np.full((len(moments), len(subjects)), np.nan)
     for column, subject in enumerate(subjects):
         for at, value in by_subject[subject].items():
             if at in row:
