@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from phoenixctl.cli.select import no_such
 from phoenixctl.metrics.alert_notices import Notice
+from phoenixctl.metrics.alert_round import Round, Told
 from phoenixctl.metrics.alert_rules import EVERYTHING, labels_of, rules_of
 from phoenixctl.metrics.alert_words import Message
 from phoenixctl.metrics.alerting import alerts_of
 from phoenixctl.model.alerting import Alert, Matcher, Status, parse_matcher
 from phoenixctl.model.errors import ExitCode, PhoenixError, UsageError
-from phoenixctl.workflows.alerts import Round, Told, due, evaluate_and_tell, look, tell_test
+from phoenixctl.workflows.alerts import due, evaluate_and_tell, look, tell_test
 
 if TYPE_CHECKING:
     from phoenixctl.cli.compose import Parts
@@ -62,7 +63,7 @@ def evaluated(run: Run, *, wait: float, dry_run: bool) -> Round:
         memory, now = parts.alerts.recall(), parts.clock.epoch()
         evaluation = look(parts.fleet, parts.metrics, memory, now=now)
         notices = due(parts.fleet, evaluation, memory, now=now)
-        return Round(now, evaluation, memory, tuple(map(Told, notices)))
+        return Round(now, evaluation, memory.silences, tuple(map(Told, notices)))
 
     async def alone() -> Round:
         async with parts.alerts.held("alerts evaluate", wait_seconds=wait):

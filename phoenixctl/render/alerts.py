@@ -17,9 +17,8 @@ from phoenixctl.render.tables import Cell, styled, table
 from phoenixctl.render.times import utc
 
 if TYPE_CHECKING:
+    from phoenixctl.metrics.alert_round import Round
     from phoenixctl.metrics.alerting import Transition
-    from phoenixctl.ports.alerts import Memory
-    from phoenixctl.workflows.alerts import Round
 
 _STYLE: Final = {
     Status.CRITICAL: "bold red",
@@ -67,15 +66,19 @@ def _muting(alert: Alert, silences: Sequence[Silence], now: float) -> Iterator[s
 
 
 def alerts_document(
-    fleet: str, alerts: Sequence[Alert], memory: Memory, *, now: float
+    fleet: str,
+    alerts: Sequence[Alert],
+    silences: Sequence[Silence],
+    *,
+    now: float,
+    evaluated_at: float | None,
 ) -> Mapping[str, Any]:
-    at = memory.evaluated_at
     return {
         "fleet": fleet,
         "at": utc(now),
-        "evaluated_at": None if at is None else utc(at),
+        "evaluated_at": None if evaluated_at is None else utc(evaluated_at),
         "alerts": [
-            {**alert_document(alert), "silenced_by": [*_muting(alert, memory.silences, now)]}
+            {**alert_document(alert), "silenced_by": [*_muting(alert, silences, now)]}
             for alert in worst_first(alerts)
         ],
     }
@@ -108,8 +111,13 @@ def _change_line(change: Transition) -> Text:
 
 def round_document(fleet: str, found: Round, *, dry_run: bool) -> Mapping[str, Any]:
     return {
-        **alerts_document(fleet, found.evaluation.alerts, found.memory, now=found.now),
-        "evaluated_at": None if dry_run else utc(found.now),
+        **alerts_document(
+            fleet,
+            found.evaluation.alerts,
+            found.silences,
+            now=found.now,
+            evaluated_at=None if dry_run else found.now,
+        ),
         "dry_run": dry_run,
         "changes": [change_document(change) for change in found.evaluation.transitions],
         "notices": [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from phoenixctl.metrics.alert_notices import Delivery, Notice, notices
 from phoenixctl.metrics.alert_questions import questions
+from phoenixctl.metrics.alert_round import Round, Told
 from phoenixctl.metrics.alert_rules import labels_of, rules_of
 from phoenixctl.metrics.alert_words import Message
 from phoenixctl.metrics.alerting import Evaluation, evaluate
@@ -32,28 +33,6 @@ if TYPE_CHECKING:
     from phoenixctl.ports.notifier import Notifier
 
 _LEAST_SECONDS = 0.001  # the store's resolution: what is of this moment is read too
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What became of one notice; `error` None: it was taken."""
-
-    notice: Notice
-    error: PhoenixError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """An evaluation with what was sent, or (of a dry run) would have been."""
-
-    now: float
-    evaluation: Evaluation
-    memory: Memory
-    told: tuple[Told, ...] = ()
-
-    @property
-    def failed(self) -> bool:
-        return any(told.error is not None for told in self.told)
 
 
 def look(fleet: Fleet, metrics: MetricStore, memory: Memory, *, now: float) -> Evaluation:
@@ -103,7 +82,7 @@ async def evaluate_and_tell(
     owing |= {(notice.receiver, notice.group): notice.owing() for notice in sending}
     store.keep(evaluation.standings, owing, evaluation.transitions, now=now)
     told = await _sent(fleet, store, notifiers, sending, now=now)
-    return Round(now, evaluation, memory, tuple(told))
+    return Round(now, evaluation, memory.silences, tuple(told))
 
 
 async def _sent(

@@ -36,10 +36,12 @@ def ls(
     matchers = matchers_of(match)
     found = looked(run, pending=pending)
     alerts = [alert for alert in found.alerts if all_match(matchers, alert.labels)]
-    silences = found.memory.silences
+    silences, at = found.memory.silences, found.memory.evaluated_at
     run.emit(
         "alerts",
-        lambda: alerts_document(run.parts.fleet.name, alerts, found.memory, now=found.now),
+        lambda: alerts_document(
+            run.parts.fleet.name, alerts, silences, now=found.now, evaluated_at=at
+        ),
         lambda console: print_alerts(alerts, silences, console, now=found.now),
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from phoenixctl.cli.compose import SystemClock
+from phoenixctl.metrics.alert_round import Round
 from phoenixctl.metrics.alert_words import Message
 from phoenixctl.metrics.kinds import Kind
 from phoenixctl.metrics.series import Batch
@@ -27,7 +28,7 @@ from phoenixctl.model.errors import NotDelivered
 from phoenixctl.model.fleet import Fleet
 from phoenixctl.store.alerts import SqliteAlerts
 from phoenixctl.store.metrics import SqliteMetrics
-from phoenixctl.workflows.alerts import Round, evaluate_and_tell
+from phoenixctl.workflows.alerts import evaluate_and_tell
 from tests.builders import fleet, node
 
 NOON = 1_800_000_000.0
