@@ -60,7 +60,7 @@ def test_it_is_watched_sorted_filtered_looked_into_and_left(pane: Pane) -> None:
 
 
 def test_what_happens_to_the_fleet_is_seen(pane: Pane, fleet: DemoFleet) -> None:
-    pane.type(TOP, columns=120, lines=40)
+    pane.type(f"{TOP} --filter o", columns=120, lines=40)
     seen(pane, "nodes 3/3", "no change is under way")
     restart = fleet.start("agents", "restart", "counter-1", "--yes")
     seen(pane, "▶ ", "counter-1")

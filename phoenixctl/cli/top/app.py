@@ -34,7 +34,8 @@ class Top(App[ExitCode]):
         self.animation_level = "none"
         self._look = look
         self._hands = hands
-        self._first = FleetPage(hands, sorting=sorting, words=words)
+        self._sorting, self._words = sorting, words
+        self._seen: TopView | None = None
 
     @property
     def defect(self) -> Exception | None:
@@ -43,7 +44,7 @@ class Top(App[ExitCode]):
 
     def on_mount(self) -> None:
         self.theme = "ansi-dark"
-        self.push_screen(self._first)
+        self.push_screen(FleetPage(self._hands, sorting=self._sorting, words=self._words))
         self.call_later(self.draw)
 
     def refresh_soon(self) -> None:
@@ -54,9 +55,8 @@ class Top(App[ExitCode]):
     def draw(self) -> None:
         """Only what is on top; the others are drawn when they come back."""
         if isinstance(self.screen, Page):
-            view = self._look()
-            self._first.seen = view
-            self.screen.show(view)
+            self._seen = self._look()
+            self.screen.show(self._seen)
 
     def on_rows_opened(self, event: Rows.Opened) -> None:
         row = event.row
@@ -87,6 +87,6 @@ class Top(App[ExitCode]):
         self._close_messages_no_wait()
 
     def _open(self, page: Page) -> None:
-        page.seen = self._first.seen  # no empty screen, until there is news
+        page.seen = self._seen  # no empty screen, until there is news
         self.push_screen(page)
         self.call_later(self.draw)

@@ -27,6 +27,7 @@ class Desk:
     """The application with a fleet that a test changes, and what its keys have done."""
 
     seen: TopView
+    words: str = ""
     paused: bool = False
     hurried: int = 0
     log: bytes | Unreachable = b"line 1\nline 2\n"
@@ -36,7 +37,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         hands = Hands(self._toggle, self._hurry, self._state, self._log, self._kept)
-        self.app = Top(lambda: self.seen, hands, sorting=Sorting())
+        self.app = Top(lambda: self.seen, hands, sorting=Sorting(), words=self.words)
 
     async def press(self, *keys: str) -> str:
         """Press these, and see what is on the screen then."""
@@ -89,9 +90,9 @@ DB = seen("db-1", agent("y-0"), metrics={Metric.CPU: 0.5, Metric.MEMORY: 0.6})
 
 
 @asynccontextmanager
-async def desk(*nodes: object, size: tuple[int, int] = (100, 24)) -> AsyncIterator[Desk]:
-    shown = Desk(view(*(nodes or (WEB, DB))))  # type: ignore[arg-type]
-    async with shown.app.run_test(size=size) as pilot:
+async def desk(*nodes: object, words: str = "") -> AsyncIterator[Desk]:
+    shown = Desk(view(*(nodes or (WEB, DB))), words)  # type: ignore[arg-type]
+    async with shown.app.run_test(size=(100, 24)) as pilot:
         shown.pilot = pilot
         await pilot.pause()
         yield shown
@@ -138,6 +139,12 @@ async def test_a_filter_works_while_it_is_typed_and_escape_takes_it_away() -> No
         assert "only db" in screen.splitlines()[-1]
         assert order(screen) == ["db-1", "y-0"]
         assert "CPU at 90%" in screen  # the verdict is about all of them
+        assert order(await it.press("escape")) == ["web-1", "db-1", "x-0", "y-0"]
+
+
+async def test_a_filter_of_the_command_line_holds_from_the_beginning() -> None:
+    async with desk(words="db") as it:
+        assert order(it.screen()) == ["db-1", "y-0"]
         assert order(await it.press("escape")) == ["web-1", "db-1", "x-0", "y-0"]
 
 
