@@ -17,7 +17,7 @@ _POLL_SECONDS: Final = 0.005
 
 
 @contextmanager
-def turn(path: Path, *, wait_seconds: float = 5.0) -> Iterator[None]:
+def turn(path: Path, *, wait_seconds: float = 30.0) -> Iterator[None]:
     """Hold the file's lock, which the kernel frees however this process ends.
 
     Locked when others have held it all the time.

@@ -118,7 +118,17 @@ def postgresql(port: int) -> Iterator[None]:
             found = pwd.getpwnam(account)
             os.chown(folder, found.pw_uid, found.pw_gid)
         data = folder / "data"
-        initdb = (programs[-1] / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync")
+        initdb = (
+            programs[-1] / "initdb",
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "--no-sync",
+            "--locale=C",
+        )
         subprocess.run(initdb, user=account, check=True, capture_output=True, cwd=folder)
         settings = {
             "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder,

@@ -32,7 +32,7 @@ def test_who_accepts_or_refuses_is_reached_and_who_says_nothing_is_not() -> None
             [
                 Target(NodeName("there"), "127.0.0.1", listening.getsockname()[1]),
                 Target(NodeName("closed"), "127.0.0.1", full.getsockname()[1]),
-                Target(NodeName("nameless"), "no-such-host.invalid", 22),
+                Target(NodeName("nameless"), "a..b", 22),
             ]
         )
     assert found == {"there": True, "closed": True, "nameless": None}
