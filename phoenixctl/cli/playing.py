@@ -11,7 +11,7 @@ import typer
 from phoenixctl.cli.approve import finish_cut_off
 from phoenixctl.cli.playbooks import chosen_names, digest_of_playbook
 from phoenixctl.cli.playing_batches import Batches
-from phoenixctl.cli.scene import Scene, Wishes, silent
+from phoenixctl.cli.scene import Scene, Wishes, serial_of, silent
 from phoenixctl.model.errors import ExitCode, Refused, Unreachable, UsageError
 from phoenixctl.model.playbook import Play, Playbook
 from phoenixctl.planning.playbook import Chapter, batches_of, breaches_of, outline
@@ -34,7 +34,7 @@ async def play(run: Run, parts: Parts, playbook: Playbook, wishes: Wishes) -> Ex
         # A run that was killed is put down in the history by this, and there it is looked for.
         async with parts.records.changing(scene.title("begin"), wait_seconds=wait):
             pass
-    scene.known = max((int(entry.id) for entry in await parts.records.history()), default=0)
+    scene.known = max(map(serial_of, await parts.records.history()), default=0)
     stand = None if wishes.restart else await _stand(scene)
     seen = await scene.look()
     stand = stand or _fresh(scene, seen)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from phoenixctl.model.names import AgentId, NodeName
     from phoenixctl.model.playbook import Batch, Play, Playbook
     from phoenixctl.planning.playbook_moves import Moves
-    from phoenixctl.ports.records import PastOperation
+    from phoenixctl.ports.records import Entry, PastOperation
     from phoenixctl.workflows.look import Look
 
 _SHOWN: Final = 4  # names of a batch
@@ -67,7 +67,7 @@ class Scene:
     async def pasts(self, *, after: int = 0) -> AsyncIterator[PastOperation]:
         """The operations of this playbook, the latest first, as far as they are kept."""
         for entry in await self.parts.records.history():
-            if int(entry.id) <= after:
+            if serial_of(entry) <= after:
                 return
             if entry.title.startswith(self.title("")):
                 try:
@@ -123,6 +123,11 @@ class Scene:
 
     def title(self, what: str) -> str:
         return f"playbook {self.playbook.name}: {what}"
+
+
+def serial_of(entry: Entry) -> int:
+    """The place of an operation among all that there were; 0 where its line names none."""
+    return int(entry.id) if entry.id.isdecimal() else 0
 
 
 def silent(seen: Look) -> set[str]:
