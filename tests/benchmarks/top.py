@@ -148,7 +148,7 @@ def no_hands() -> Hands:
     async def kept(_node: str) -> Mapping[Metric, Sequence[float]]:
         return {}
 
-    return Hands(lambda: None, lambda: None, lambda: "every 2 s", log, kept)
+    return Hands(lambda: None, lambda: None, lambda: ("every 2 s", False), log, kept)
 
 
 def _parts(of: Fleet) -> Any:

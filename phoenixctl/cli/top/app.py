@@ -23,6 +23,7 @@ class Top(App[ExitCode]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "leave"),
         Binding("ctrl+c", "interrupt", priority=True),
+        Binding("ctrl+z", "suspend_process", priority=True),
         Binding("p", "pause"),
         Binding("u,f5", "update"),
     ]

@@ -32,11 +32,12 @@ Keys = tuple[tuple[str, str], ...]  # a key, and what it does
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """What the view does elsewhere. `state` says in a few words how it is going on."""
+    """What the view does elsewhere. `state` says in a few words how it is going on, and whether
+    that has to be seen."""
 
     toggle: Callable[[], None]  # pause, and go on
     hurry: Callable[[], None]
-    state: Callable[[], str]
+    state: Callable[[], tuple[str, bool]]
     log: Callable[[NodeName, AgentId], Awaitable[bytes]]
     kept: Callable[[NodeName], Awaitable[Mapping[Metric, Sequence[float]]]]
 
@@ -69,20 +70,23 @@ class Page(Screen[None]):
         self.show_keys()
 
     def show_keys(self) -> None:
-        self.keys.show([keys_line(self.KEYS, self.hands.state(), self.size.width)])
+        state, grave = self.hands.state()
+        self.keys.show([keys_line(self.KEYS, state, self.size.width, grave=grave)])
 
 
-def keys_line(keys: Keys, state: str, width: int) -> Line:
-    """` q quit  / filter …`, and at the right how it is going on, if there is room."""
+def keys_line(keys: Keys, state: str, width: int, *, grave: bool = False) -> Line:
+    """` q quit  / filter …`, and at the right how it is going on, where there is room; if that is
+    `grave`, keys leave it some."""
     pieces: list[Piece] = []
-    used = 0
+    used, room = 0, width - len(state) - 1 if grave else width
     for key, what in keys:
-        if used + len(key) + len(what) + 4 > width:
+        if used + len(key) + len(what) + 3 > room:
             break
         pieces += [(f" {key} ", "bold reverse"), (f"{what} ", "dim")]
         used += len(key) + len(what) + 3
     if used + len(state) < width:
-        pieces += [(" " * (width - used - len(state)), ""), (state, "dim")]
+        pieces.append((" " * (width - used - len(state)), ""))
+        pieces.append((state, "bold yellow" if grave else "dim"))
     return tuple(pieces)
 
 
@@ -134,10 +138,11 @@ class FleetPage(Page):
         self.agents.show(agents)
 
     def show_keys(self) -> None:
-        state = self.hands.state()
+        state, grave = self.hands.state()
         if self.words:
-            state = f"only {one_line(self.words)}   {state}"
-        self.keys.show([keys_line(self.KEYS, state, self.size.width)])
+            only = f"only {one_line(self.words)}"
+            state, grave = f"{only}, {state}" if grave else only, True
+        self.keys.show([keys_line(self.KEYS, state, self.size.width, grave=grave)])
 
     def action_filter(self) -> None:
         self.filter.display = True

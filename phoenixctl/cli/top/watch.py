@@ -16,7 +16,9 @@ from phoenixctl.cli.top.screens import LOG_LINES, Hands
 from phoenixctl.model.errors import ExitCode
 from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.model.outcome import Succeeded
+from phoenixctl.model.units import format_duration
 from phoenixctl.remote.agents import logs_command
+from phoenixctl.render.neutral import one_line
 from phoenixctl.workflows.rounds import Rounds
 
 if TYPE_CHECKING:
@@ -104,12 +106,15 @@ class Watch:
         else:
             self._rounds.pause()
 
-    def _state(self) -> str:
+    def _state(self) -> tuple[str, bool]:
         if self._rounds.problem:
-            return self._rounds.problem
+            return one_line(self._rounds.problem), True
         if self._rounds.paused:
-            return "PAUSED"
-        return f"every {self._rounds.interval_seconds:.2g} s, {self._parts.clock.utc()[11:19]}"
+            return "PAUSED", True
+        return (
+            f"every {self._rounds.interval_seconds:.2g} s, {self._parts.clock.utc()[11:19]}",
+            False,
+        )
 
     async def _log(self, node: NodeName, agent: AgentId) -> bytes:
         fleet = self._parts.fleet

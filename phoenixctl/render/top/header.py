@@ -37,7 +37,7 @@ _SHORT: Final = {
 
 def header(view: TopView, width: int, *, tall: bool) -> tuple[Line, ...]:
     """Three lines; a fourth one about the targets when the screen is `tall`."""
-    lines = (_numbers(view), _findings(view), _doing(view))
+    lines = (_numbers(view, width), _findings(view), _doing(view))
     return (*lines, _targets(view.targets, full=width >= _WIDE)) if tall else lines
 
 
@@ -65,7 +65,8 @@ def agents_ready(view: TopView) -> tuple[int, int]:
     return len(ready & wanted), len(wanted)
 
 
-def _numbers(view: TopView) -> Line:
+def _numbers(view: TopView, width: int) -> Line:
+    """As many of the numbers as there is room for, the first ones before the others."""
     answering, nodes = len(view.snapshot.observed()), len(view.nodes)
     ready, wanted = agents_ready(view)
     found = fleet_numbers(view)
@@ -82,7 +83,9 @@ def _numbers(view: TopView) -> Line:
         ("err", in_unit(found["error_rate"], Unit.RATIO), graded(found["error_rate"], (0.05, 0.1))),
         ("msg", _flow(found["throughput"]), ""),
     ):
-        pieces += [("  ", ""), (f"{name} ", "dim"), (text, f"bold {style}".strip())]
+        more = [("  ", ""), (f"{name} ", "dim"), (text, f"bold {style}".strip())]
+        if sum(len(part) for part, _ in (*pieces, *more)) <= width:
+            pieces += more
     return tuple(pieces)
 
 

@@ -72,8 +72,8 @@ class Desk:
     def _hurry(self) -> None:
         self.hurried += 1
 
-    def _state(self) -> str:
-        return "PAUSED" if self.paused else "every 2 s"
+    def _state(self) -> tuple[str, bool]:
+        return "PAUSED" if self.paused else "every 2 s", self.paused
 
     async def _log(self, node: NodeName, agent: AgentId) -> bytes:
         self.asked.append((node, agent))
@@ -245,6 +245,7 @@ def test_keys_that_find_no_room_are_left_out() -> None:
     assert plain(keys_line(keys, "every 2 s", 40)).split() == ["q", "quit", "s", "sort", "every",
                                                                "2", "s"]  # fmt: skip
     assert plain(keys_line(keys, "every 2 s", 12)).split() == ["q", "quit"]
+    assert plain(keys_line(keys, "PAUSED", 17, grave=True)).split() == ["q", "quit", "PAUSED"]
 
 
 @pytest.mark.parametrize(
