@@ -111,10 +111,8 @@ class Watch:
             return one_line(self._rounds.problem), True
         if self._rounds.paused:
             return "PAUSED", True
-        return (
-            f"every {self._rounds.interval_seconds:.2g} s, {self._parts.clock.utc()[11:19]}",
-            False,
-        )
+        every, now = format_duration(self._rounds.interval_seconds), self._parts.clock.utc()
+        return f"every {every}, {now[11:19]}", False
 
     async def _log(self, node: NodeName, agent: AgentId) -> bytes:
         fleet = self._parts.fleet
