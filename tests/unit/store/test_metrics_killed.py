@@ -30,14 +30,14 @@ KILLS = 50
 NURSERY = """
 import os, sys
 from pathlib import Path
-from tests.unit.store.test_metrics_killed import write_on
+from tests.unit.store.test_metrics_killed import say, write_on
 for line in sys.stdin:
     writer = os.fork()
     if not writer:
         write_on(Path(sys.argv[1]), int(line))
-    print("writer", writer, flush=True)
+    say("writer", writer)
     os.waitpid(writer, 0)
-    print("ended", flush=True)
+    say("ended", 0)
 """
 
 
@@ -52,10 +52,15 @@ def write_on(folder: Path, number: int) -> None:
     with SqliteMetrics(folder) as store:
         while True:
             store.write(tick(number))
-            os.write(1, b"wrote %d\n" % number)  # at once, where print can be cut in two
+            say("wrote", number)
             if number % 8 == 0:  # seldom, or nearly all kills would be in it
                 store.rollup(now=number * EVERY_SECONDS)
             number += 1
+
+
+def say(word: str, number: int) -> None:
+    """A line at once: print may be cut in two, and two processes write to one pipe."""
+    os.write(1, f"{word} {number}\n".encode())
 
 
 class Nursery:
@@ -91,17 +96,17 @@ class Nursery:
         assert self._process.stdout is not None
         word, _, number = self._process.stdout.readline().partition(" ")
         assert word, "the nursery ended by itself"
-        return word.strip(), int(number or 0)
+        return word, int(number)
 
 
 @pytest.fixture
 def nursery(tmp_path: Path) -> Iterator[Nursery]:
     command = [sys.executable, "-c", NURSERY, str(tmp_path)]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         yield Nursery(process)
-        process.stdin.close()  # type: ignore[union-attr]
+        os.killpg(process.pid, signal.SIGKILL)  # also a writer that a failed test has left
 
 
 def test_a_killed_writer_leaves_whole_ticks_and_loses_none_that_it_had_written(
