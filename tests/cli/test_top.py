@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 
 import pytest
 
+from phoenixctl.cli.compose import SystemClock
+from phoenixctl.store.local import LocalRecords
 from tests.cli.demo_fleet import DemoFleet, processes, until
 from tests.cli.pane import PHOENIXCTL, Pane
 
@@ -62,9 +65,13 @@ def test_it_is_watched_sorted_filtered_looked_into_and_left(pane: Pane) -> None:
 def test_what_happens_to_the_fleet_is_seen(pane: Pane, fleet: DemoFleet) -> None:
     pane.type(f"{TOP} --filter o", columns=120, lines=40)
     seen(pane, "nodes 3/3", "no change is under way")
-    restart = fleet.start("agents", "restart", "counter-1", "--yes")
-    seen(pane, "▶ ", "counter-1")
-    assert restart.wait(timeout=60) == 0
+
+    async def change() -> None:
+        records = LocalRecords(fleet.state, SystemClock(), "phoenix-demo")
+        async with records.changing("nodes drain somewhere"):
+            await asyncio.to_thread(seen, pane, "▶ nodes drain somewhere by ", ", since ")
+
+    asyncio.run(change())
     seen(pane, "no change is under way", "agents 3/3")
 
     def ages() -> dict[str, float]:
