@@ -14,7 +14,14 @@ from phoenixctl.metrics.rates import rate, rates
 from phoenixctl.metrics.rollup import RollUps
 from phoenixctl.metrics.series import History, Values
 from phoenixctl.metrics.trend import Trend, trend
-from phoenixctl.metrics.windows import PERCENTILES, as_one, good_share, statistics, summed
+from phoenixctl.metrics.windows import (
+    PERCENTILES,
+    as_one,
+    good_share,
+    serial_availability,
+    statistics,
+    summed,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +30,8 @@ class Summary:
 
     Of a counter, all but `rate` is of its rates between two values, per second; `rate` is how fast
     its subjects grew together. `total` is the mean over time of the sum over subjects. `good` is
-    the share of time in which a subject was up, the mean over subjects.
+    the share of time in which a subject was up, the mean over subjects; `serial` is the product of
+    these shares, for a group that needs all of its subjects.
     """
 
     name: str
@@ -36,7 +44,8 @@ class Summary:
     total: float | None
     rate: float | None
     trend: Trend | None
-    good: float | None
+    good: float | None = None
+    serial: float | None = None
 
 
 def summaries(
@@ -54,6 +63,11 @@ def summaries(
         values = _rates(history.times, part) if counter else part
         found = statistics(as_one(values))
         at_each_time = summed(values)
+        good, serial = (
+            (None, None)
+            if good_until is None
+            else _good(history.times, part, good_until, hold_seconds)
+        )
         made.append(
             Summary(
                 name=name,
@@ -66,9 +80,8 @@ def summaries(
                 total=known(_mean(at_each_time)),
                 rate=known(_together(history.times, part)) if counter else None,
                 trend=trend(history.times, _means(values)),
-                good=None
-                if good_until is None
-                else known(_good(history.times, part, good_until, hold_seconds)),
+                good=good,
+                serial=serial,
             )
         )
     return tuple(made)
@@ -110,6 +123,7 @@ def rolled_summaries(
                 rate=known(growth / seconds) if counter and some else None,
                 trend=trend(rolled.times, _means(part)),
                 good=known(mean) if good and some else None,
+                serial=known(serial_availability(whole.mean[list(positions)])) if good else None,
             )
         )
     return tuple(made)
@@ -153,9 +167,13 @@ def _means(values: Values) -> NDArray[np.float64]:
     return summed(values) / np.where(count > 0, count, 1)
 
 
-def _good(times: NDArray[np.float64], up: Values, until: float, hold_seconds: float) -> float:
+def _good(
+    times: NDArray[np.float64], up: Values, until: float, hold_seconds: float
+) -> tuple[float | None, float | None]:
+    """The mean share of time that was good, by how long it is known, and the product of shares."""
     share, seconds = good_share(times, up, until=until, hold_seconds=hold_seconds)
     watched = seconds > 0
-    return (
-        float(np.average(share[watched], weights=seconds[watched])) if watched.any() else math.nan
-    )
+    if not watched.any():
+        return None, None
+    mean = np.average(share[watched], weights=seconds[watched])
+    return known(float(mean)), known(serial_availability(share))

@@ -232,7 +232,7 @@ def print_stats(found: Sequence[Stats], console: Console) -> None:
             console.print()
         title = one.metric + (", per second" if one.kind is Kind.COUNTER else "")
         console.print(Text(one_line(title), style="bold"), soft_wrap=True)
-        optional = [name for name in ("RATE", "UP") if _has(one, name)]
+        optional = [name for name in ("RATE", "UP", "ALL-UP") if _has(one, name)]
         columns = [one.by.value.upper(), *_NUMBERS, *optional, "TREND"]
         rows = [_stats_row(one, summary, optional) for summary in one.summaries]
         drop = ("SUM", "P99", "COUNT")
@@ -248,7 +248,8 @@ _NUMBERS: Final = ("COUNT", "MIN", "AVG", "MAX", "P50", "P95", "P99", "SUM")
 def _has(one: Stats, name: str) -> bool:
     if name == "RATE":
         return one.kind is Kind.COUNTER
-    return any(summary.good is not None for summary in one.summaries)
+    several = any(summary.subjects > 1 for summary in one.summaries)
+    return any(s.good is not None for s in one.summaries) and (name == "UP" or several)
 
 
 def _stats_row(one: Stats, summary: Summary, optional: Sequence[str]) -> list[Cell]:
@@ -257,6 +258,7 @@ def _stats_row(one: Stats, summary: Summary, optional: Sequence[str]) -> list[Ce
     more = {
         "RATE": shown(metric, summary.rate, per_second=True),
         "UP": "?" if summary.good is None else format_ratio(summary.good),
+        "ALL-UP": "?" if summary.serial is None else format_ratio(summary.serial),
     }
     return [
         summary.name,
@@ -308,6 +310,7 @@ def _summary(summary: Summary) -> Mapping[str, Any]:
         "sum": summary.total,
         "rate_per_second": summary.rate,
         "up_share": summary.good,
+        "serial_availability": summary.serial,
         "trend": None
         if trend is None
         else {

@@ -48,8 +48,16 @@ def test_the_rates_of_a_group_add_up() -> None:
 
 
 def test_the_share_of_time_that_was_good() -> None:
-    (found,) = summaries(history([1, 1, 0, 1]), {"g": (0,)}, good_until=40.0)
-    assert found.good == pytest.approx(0.75)
+    both = history([1, 1, 0, 1], [0, 1, 1, 1], [NAN] * 4)
+    one, all_of_them = summaries(both, {"a": (0,), "g": (0, 1, 2)}, good_until=40.0)
+    assert (one.good, one.serial) == (0.75, 0.75)
+    assert all_of_them.good == pytest.approx(0.75)
+    assert all_of_them.serial == pytest.approx(0.75 * 0.75)  # if all of them are needed
+    rough = rolled_summaries(rolled(both, Kind.GAUGE), {"g": (0, 1, 2)}, seconds=40.0, good=True)
+    assert rough[0].good == pytest.approx(0.75)
+    assert rough[0].serial == pytest.approx(0.75 * 0.75)
+    unseen = summaries(both, {"c": (2,)}, good_until=40.0)
+    assert (unseen[0].good, unseen[0].serial) == (None, None)
 
 
 def test_a_rising_group_rises() -> None:
