@@ -39,6 +39,8 @@ def test_there_is_something_to_look_at() -> None:
         ("asyncssh", {"ssh"}),
         ("boto3", {"providers", "store"}),
         ("pydantic", {"settings"}),
+        ("urllib3", {"store"}),
+        ("cramjam", {"store"}),
         ("typer", {"cli"}),
         ("psutil", {"providers", "ssh"}),  # the life of embedded nodes
     ],
