@@ -63,3 +63,10 @@ def test_a_secret_that_is_missing_is_told_before_anything_is_sent(
     assert done.code == 2
     assert "a secret is missing" in done.err
     assert PASSWORD not in done.err
+    assert "a secret is missing" in fleet.run("doctor", "-n", "demo-1", *with_login).out
+
+
+def test_doctor_asks_the_server(fleet: DemoFleet, server: RunningPrometheus) -> None:
+    done = fleet.ok("doctor", "-n", "demo-1", "-o", "json", *store(server))
+    found = [one["found"] for one in done.json["checks"] if one["name"] == "metrics"]
+    assert found == [f"{server.url} answers"]

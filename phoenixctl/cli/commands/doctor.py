@@ -83,6 +83,7 @@ def _operator_checks(parts: Parts) -> Iterator[Check]:
         for name, ref in spec.secrets.items():
             yield _secret(parts, spec.name, name, ref)
     yield from _receivers(parts)
+    yield from _metrics(parts)
     limited = [s.name for s in fleet.agents.values() if s.resources.cpu or s.resources.memory]
     by_process = [n for n, node in fleet.nodes.items() if node.supervisor is Supervisor.PROCESS]
     if limited and by_process:
@@ -100,6 +101,26 @@ def _receivers(parts: Parts) -> Iterator[Check]:
     for receiver in parts.fleet.alerts.receivers.values():
         for name, ref in secrets_of(receiver.way).items():
             yield _secret(parts, f"alerts.{receiver.name}", name, ref)
+
+
+def _metrics(parts: Parts) -> Iterator[Check]:
+    from phoenixctl.model.checks import Check, Grade
+    from phoenixctl.model.errors import PhoenixError
+
+    settings = parts.fleet.metrics
+    if settings is None:
+        return
+    for collector in settings.collectors:
+        if collector.password is not None:
+            yield _secret(parts, f"metrics.{collector.name}", "password", collector.password)
+    if settings.store is None:
+        return
+    try:  # a question that finds nothing
+        parts.metrics.latest(since=parts.clock.epoch())
+    except PhoenixError as error:
+        yield Check("here", "metrics", Grade.PROBLEM, str(error), error.hint)
+    else:
+        yield Check("here", "metrics", Grade.OK, f"{settings.store.query_url} answers")
 
 
 def _keys(parts: Parts) -> Iterator[Check]:
