@@ -10,8 +10,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,7 @@ import pytest
 
 from phoenixctl.model.fleet import Fleet, Pool, SecretRef
 from phoenixctl.model.measuring import Asked, Collector, CollectorKind, MetricsSettings
+from phoenixctl.performance.consensus import Standing, consensus_of
 from phoenixctl.workflows.collectors import ask_collectors
 from tests.haproxy import RunningHAProxy
 from tests.needs import missing, program
@@ -153,6 +154,50 @@ async def test_haproxy_is_asked_on_its_socket(server: Sshd, tmp_path: Path) -> N
     assert figures["haproxy_server_weight work one"] == 7
     assert figures["haproxy_backend_responses_total work 5xx"] == 0
     assert figures["haproxy_connections_limit"] > 0
+
+
+async def test_etcd_says_when_a_majority_is_gone(server: Sshd, tmp_path: Path) -> None:
+    clients, peers = [free_port() for _ in range(3)], [free_port() for _ in range(3)]
+    cluster = ",".join(f"m{n}=http://127.0.0.1:{port}" for n, port in enumerate(peers))
+    collector = Collector("store", K.ETCD, port=clients[0])
+
+    async def standing() -> Standing:
+        (found,) = consensus_of((await ask(server, collector)).values())
+        return found.standing
+
+    with ExitStack() as stack:
+        members = []
+        for n, (client, peer) in enumerate(zip(clients, peers, strict=True)):
+            here, there = f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}"
+            words = (
+                program("etcd"), "--name", f"m{n}", "--data-dir", str(tmp_path / f"m{n}"),
+                "--listen-client-urls", here, "--advertise-client-urls", here,
+                "--listen-peer-urls", there, "--initial-advertise-peer-urls", there,
+                "--initial-cluster", cluster,
+                "--heartbeat-interval", "50", "--election-timeout", "500",
+            )  # fmt: skip
+            members.append(stack.enter_context(started(words)))
+        await until(standing, Standing.HEALTHY)
+        for member in members[1:]:
+            member.kill()
+        await until(standing, Standing.LOST)
+
+
+async def until(asked: Callable[[], Awaitable[Standing]], wanted: Standing) -> None:
+    deadline = time.monotonic() + 40
+    while (found := await asked()) is not wanted:
+        assert time.monotonic() < deadline, found
+        await asyncio.sleep(0.05)
+
+
+@contextmanager
+def started(words: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 PAGE = b'# TYPE requests_total counter\nrequests_total{code="200"} 12\nqueue 3\nother 1\n'
