@@ -44,7 +44,7 @@ bench: $(VENV)/.bench ## Benchmarks: ratios against peers measured in the same r
 lock: ## Resolve the dependencies anew into the lock files
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install --quiet --disable-pip-version-check pip-tools
-	$(VENV)-lock/bin/pip-compile --quiet --extra dev --extra opt --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options -o requirements.lock pyproject.toml
+	$(VENV)-lock/bin/pip-compile --quiet --extra dev --extra opt --extra parquet --extra plot --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options -o requirements.lock pyproject.toml
 	$(VENV)-lock/bin/pip-compile --quiet --extra bench --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options -c requirements.lock -o requirements-bench.lock pyproject.toml
 
 clean: ## Remove what make created
