@@ -198,7 +198,7 @@ def test_what_does_not_answer_as_haproxy_is_told_apart() -> None:
         parse_statistics(b"[3]: Permission denied\n", "/run/x")
 
 
-# etcd 3.5 and Consul 1.15, as their documentation has them.
+# etcd 3.4.23, which tests/faults/test_collectors.py also asks itself; Consul as documented.
 ETCD_METRICS = b"""# TYPE etcd_server_has_leader gauge
 etcd_server_has_leader 1
 # TYPE etcd_server_leader_changes_seen_total counter
