@@ -42,6 +42,20 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Ruling:
+    """Whether it is proven that no placement of all these agents exists.
+
+    `rules` are then few that cannot be kept together; `stay`: as long as agents that run stay where
+    they are. If nothing is proven, `why` says so.
+    """
+
+    proven: bool
+    rules: tuple[str, ...] = ()
+    stay: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What one node says to one agent: all that keeps it off, or the terms of its score, 0 to 1."""
 

@@ -41,10 +41,11 @@ def check_installed() -> None:
     _cp_model()
 
 
-def infeasible(problem: Problem) -> Proof | None:
+def infeasible(problem: Problem, seconds: float = PROOF_SECONDS) -> Proof | None:
     """Prove that not all agents can be placed, and say which few rules make it so.
 
-    None if they can, or if it was not settled in time. UsageError for more than 24,000 seats.
+    If it is so whether or not some stay, that is not among them. None if all can be placed, or if
+    it was not settled in these deterministic seconds. UsageError for more than 24,000 seats.
     """
     seats = problem.agents * problem.nodes
     if seats > MOST_SEATS:
@@ -57,11 +58,11 @@ def infeasible(problem: Problem) -> Proof | None:
         np.arange(problem.nodes), switched=True,
     )  # fmt: skip
     seating.add_rules()
-    rules = seating.contradiction(list(seating.switches), PROOF_SECONDS)
+    rules = seating.contradiction(list(seating.switches), seconds)
     if rules is None:
         return None
-    for rule in tuple(rules):
-        fewer = seating.contradiction([other for other in rules if other != rule], PROOF_SECONDS)
+    for rule in sorted(rules, key=lambda rule: rule[0] != "fixed"):
+        fewer = seating.contradiction([other for other in rules if other != rule], seconds)
         rules = rules if fewer is None else fewer
     return Proof(tuple(rules))
 

@@ -5,7 +5,7 @@ What arrays cannot say is left to the filters, which see every move once more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,28 +39,51 @@ class Posed:
         return self.problem.home
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An agent of a problem: its spec, what it needs (R,), its node or `NOWHERE`."""
+
+    agent: AgentId
+    spec: str
+    need: Floats
+    node: int
+    may_move: bool
+
+
 def pose(board: Board, *, movable: Callable[[AgentId], bool]) -> Posed:
     """The agents of a board, each copy in a row of its own; one with several copies stays."""
     rows = [
-        (agent, resident, node, len(resident.nodes) == 1 and movable(agent))
-        for agent, resident in board.residents.items()
-        for node in resident.nodes
+        Row(agent, r.spec_name, r.need, node, len(r.nodes) == 1 and movable(agent))
+        for agent, r in board.residents.items()
+        for node in r.nodes
     ]
     groups = Groups.of(board)
-    group = [groups.number(agent, resident.spec_name) for agent, resident, _, _ in rows]
     social = social_rules(board, groups)
-    free = np.array([may for *_, may in rows], np.bool_) & ~np.isin(group, social.fixed)
-    resources = len(board.resources)
-    needs = np.array([resident.need for _, resident, _, _ in rows]).reshape(-1, resources)
+    return _posed(board, rows, groups, social)
+
+
+def pose_anew(board: Board, rows: Sequence[Row]) -> tuple[Posed, Mapping[tuple[str, int], str]]:
+    """These agents for a board that has none, and its rules between them in words. Rules that
+    cannot be said so are left out."""
+    groups = Groups.of(board, [(row.agent, row.spec) for row in rows])
+    social = social_rules(board, groups, lenient=True)
+    social.fixed.clear()
+    return _posed(board, rows, groups, social), social.said
+
+
+def _posed(board: Board, rows: Sequence[Row], groups: Groups, social: Social) -> Posed:
+    group = [groups.number(row.agent, row.spec) for row in rows]
+    free = np.array([row.may_move for row in rows], np.bool_) & ~np.isin(group, social.fixed)
+    needs = np.array([row.need for row in rows]).reshape(-1, len(board.resources))
     known = np.isfinite(board.capacity)
     eligible, preference = _by_spec(board, groups, social)
-    row = np.array([groups.specs.index(spec) for spec, _ in groups.keys], np.int64)
+    of_spec = np.array([groups.specs.index(spec) for spec, _ in groups.keys], np.int64)
     return Posed(
         describe(
             np.where(known, board.capacity, np.inf),
             needs,
             group=np.array(group, np.int64),
-            home=np.array([node for _, _, node, _ in rows], np.int64),
+            home=np.array([row.node for row in rows], np.int64),
             movable=free,
             partitions=social.partitions,
             apart=social.apart,
@@ -69,11 +92,11 @@ def pose(board: Board, *, movable: Callable[[AgentId], bool]) -> Posed:
             skew=social.skew,
             pulls=social.pulls,
             eligible=eligible,
-            eligible_row=row,
+            eligible_row=of_spec,
             preference=preference,
-            preference_row=row,
+            preference_row=of_spec,
         ),
-        tuple(agent for agent, *_ in rows),
+        tuple(row.agent for row in rows),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from phoenixctl.model.fleet import AgentSpec
 from phoenixctl.model.names import AgentId
-from phoenixctl.model.rules import NODE, Affinity, AgentSelector
+from phoenixctl.model.rules import NODE, Affinity, AgentSelector, Redundancy
 from phoenixctl.model.rules import Spread as SpreadOver
 from phoenixctl.placement.board import Board
+from phoenixctl.placement.filters.affinity import described
 from phoenixctl.placement.labels import matches, may_match
 from phoenixctl.placement.rules import rules_of
 from phoenixctl.placement.solver.problem import (
@@ -43,7 +44,8 @@ class Groups:
     _number: dict[tuple[str, str], int]
 
     @classmethod
-    def of(cls, board: Board) -> Groups:
+    def of(cls, board: Board, more: Iterable[tuple[AgentId, str]] = ()) -> Groups:
+        """Of those on the board, and of more agents by their specs."""
         rules = [rules_of(spec) for spec in board.fleet.agents.values()]
         named = {
             agent
@@ -51,12 +53,14 @@ class Groups:
             for rule in (*each.affinity, *each.anti_affinity)
             for agent in rule.agents.ids
         }
+        there = [(a, r.spec_name) for a, r in board.residents.items() for _ in r.nodes]
+        there += more
         specs = dict.fromkeys(board.fleet.agents)
-        specs.update(dict.fromkeys(resident.spec_name for resident in board.residents.values()))
+        specs.update(dict.fromkeys(spec for _, spec in there))
         counts: dict[tuple[str, str], int] = {(spec, ""): 0 for spec in specs}
-        for agent, resident in board.residents.items():
-            key = (resident.spec_name, agent if agent in named else "")
-            counts[key] = counts.get(key, 0) + len(resident.nodes)
+        for agent, spec in there:
+            key = (spec, agent if agent in named else "")
+            counts[key] = counts.get(key, 0) + 1
         number = {key: place for place, key in enumerate(counts)}
         return cls(tuple(specs), tuple(counts), np.array([*counts.values()], np.int64), number)
 
@@ -85,16 +89,19 @@ class Groups:
 
 @dataclass(slots=True)
 class Social:
-    """The rules between groups; `fixed` are groups whose rule cannot be said so, which stay."""
+    """The rules between groups; `fixed` are groups whose rule cannot be said so, which stay. `said`
+    has hard ones in words, by their kind and number."""
 
     board: Board
     groups: Groups
+    lenient: bool = False
     apart: list[Apart] = field(default_factory=list)
     together: list[Together] = field(default_factory=list)
     spread: list[Spread] = field(default_factory=list)
     skew: list[Skew] = field(default_factory=list)
     pulls: list[Pull] = field(default_factory=list)
     fixed: list[int] = field(default_factory=list)
+    said: dict[tuple[str, int], str] = field(default_factory=dict)
     _needed: dict[str, list[str]] = field(default_factory=dict)  # labels by spec
     _partitions: dict[str, int] = field(default_factory=dict)
 
@@ -131,9 +138,13 @@ class Social:
             self.pulls.append(Pull(tuple(groups), tuple(others), self.partition(label), pair))
 
 
-def social_rules(board: Board, groups: Groups) -> Social:
-    """The rules of all specs; soft ones attract or repel each pair of agents a little."""
-    found = Social(board, groups)
+def social_rules(board: Board, groups: Groups, *, lenient: bool = False) -> Social:
+    """The rules of all specs; soft ones attract or repel each pair of agents a little.
+
+    Nodes without a label are taken as apart from each other, which is stricter than the filters;
+    `lenient`: nothing is forbidden that the filters would let in.
+    """
+    found = Social(board, groups, lenient)
     for spec in board.fleet.agents.values():
         own = groups.of_spec(spec.name)
         for rule in rules_of(spec).anti_affinity:
@@ -144,20 +155,31 @@ def social_rules(board: Board, groups: Groups) -> Social:
             _spread(found, wide, own, spec)
         for spare in rules_of(spec).redundancy:
             if spare.weight is None:
-                least = min(spare.at_least, spec.replicas)
-                found.spread.append(Spread(own, found.partition(spare.across), least))
-                found.need(spec.name, spare.across)
+                _redundant(found, spare, own, spec)
             else:
                 found.pull(own, own, spare.across, PAIR * spare.weight)
     return found
+
+
+def _redundant(found: Social, rule: Redundancy, own: tuple[int, ...], spec: AgentSpec) -> None:
+    least = min(rule.at_least, spec.replicas)
+    if found.lenient:
+        least -= max(0, spec.replicas - int(found.groups.count[list(own)].sum()))
+    else:
+        found.need(spec.name, rule.across)
+    found.said["spread", len(found.spread)] = (
+        f"replicas of {spec.name} in {min(rule.at_least, spec.replicas)} of {rule.across}"
+    )
+    found.spread.append(Spread(own, found.partition(rule.across), least))
 
 
 def _keep_apart(found: Social, rule: Affinity, own: tuple[int, ...], spec: AgentSpec) -> None:
     others = found.groups.matching(rule.agents, found.board)
     if rule.weight is not None:
         found.pull(own, others, rule.within, PAIR * rule.weight)
-    elif others:
+    elif others and not (found.lenient and (found.board.domains(rule.within).codes < 0).any()):
         partition = found.partition(rule.within)
+        found.said["apart", len(found.apart)] = _said("anti-affinity", rule, spec)
         found.apart.append(Apart(own, others, partition))
         if _meet(found.board, rule, spec.name, alike=own == others):
             # Who is with others against a rule is worth moving. No such pair comes anew.
@@ -179,6 +201,7 @@ def _keep_together(found: Social, rule: Affinity, own: tuple[int, ...], spec: Ag
         return
     found.need(spec.name, rule.within)
     if set(own) == set(others) or not set(own) & set(others):
+        found.said["together", len(found.together)] = _said("affinity", rule, spec)
         found.together.append(Together(own, others, found.partition(rule.within)))
     else:
         found.fixed += [*own, *others]
@@ -188,5 +211,11 @@ def _spread(found: Social, rule: SpreadOver, own: tuple[int, ...], spec: AgentSp
     if rule.weight is not None:
         found.pull(own, own, rule.across, PAIR * rule.weight)
         return
+    words = f"spread of {spec.name} over {rule.across}, at most {rule.max_skew} apart"
+    found.said["skew", len(found.skew)] = words
     found.skew.append(Skew(own, found.partition(rule.across), rule.max_skew))
     found.need(spec.name, rule.across)
+
+
+def _said(kind: str, rule: Affinity, spec: AgentSpec) -> str:
+    return f"{kind} of {spec.name} to {described(rule.agents)} in the same {rule.within}"

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from phoenixctl.model.names import NodeName
-from phoenixctl.model.placement import Explanation, Rejection, Verdict
+from phoenixctl.model.placement import Explanation, Rejection, Ruling, Verdict
 from phoenixctl.render.gather import fold
 from phoenixctl.render.neutral import one_line
 from phoenixctl.render.tables import Cell, styled, table
@@ -48,16 +48,43 @@ def print_why_not(found: Explanation, node: NodeName, console: Console) -> None:
         _print_difference(found, verdict, best, console)
 
 
-def explanation_document(found: Explanation) -> Mapping[str, Any]:
+def explanation_document(found: Explanation, ruling: Ruling | None = None) -> Mapping[str, Any]:
     """Every node with every constraint it fails, or with the terms of its score."""
     nearest = found.nearest
     return {
+        **ruling_document(ruling),
         "agent": found.agent,
         "strategy": found.strategy,
         "weights": dict(found.weights),
         "here": list(found.here),
         "nodes": [_verdict_document(v) for v in found.verdicts],
         "nearest": None if nearest is None else _verdict_document(nearest),
+    }
+
+
+def print_ruling(ruling: Ruling, console: Console) -> None:
+    """Whether it is proven that there is no placement of all, and by which rules."""
+    if not ruling.proven:
+        console.print(one_line(f"Not proven that no placement exists: {ruling.why}"), markup=False)
+        return
+    text = Text("Proven: ", style="bold")
+    text.append(f"no placement of all of them keeps {one_line(' and '.join(ruling.rules))}")
+    if ruling.stay:
+        text.append(" as long as agents that run stay where they are")
+    console.print(text, soft_wrap=True)
+
+
+def ruling_document(ruling: Ruling | None) -> Mapping[str, Any]:
+    """What was proven, for programs; nothing if nobody asked."""
+    if ruling is None:
+        return {}
+    return {
+        "proof": {
+            "proven": ruling.proven,
+            "rules": list(ruling.rules),
+            "as_long_as_agents_stay": ruling.stay,
+            "why": ruling.why or None,
+        }
     }
 
 

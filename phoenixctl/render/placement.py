@@ -8,9 +8,17 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from phoenixctl.model.placement import Placement, PlacementStats, Rejection, Room, Usage, Violation
+from phoenixctl.model.placement import (
+    Placement,
+    PlacementStats,
+    Rejection,
+    Room,
+    Ruling,
+    Usage,
+    Violation,
+)
 from phoenixctl.model.units import format_bytes, format_cores
-from phoenixctl.render.explain import rejection_document
+from phoenixctl.render.explain import rejection_document, ruling_document
 from phoenixctl.render.gather import fold
 from phoenixctl.render.neutral import one_line
 from phoenixctl.render.tables import Cell, pairs, styled, table
@@ -28,9 +36,10 @@ def print_places(found: Placement, console: Console) -> None:
         _print_reasons(reasons, console)
 
 
-def places_document(found: Placement) -> Mapping[str, Any]:
+def places_document(found: Placement, ruling: Ruling | None = None) -> Mapping[str, Any]:
     """Which node each agent would get, and why some get none, for programs."""
     return {
+        **ruling_document(ruling),
         "assigned": dict(found.assigned),
         "unplaced": {
             agent: [rejection_document(r) for r in reasons]

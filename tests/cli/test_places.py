@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -55,6 +56,16 @@ def test_explain_says_what_keeps_an_agent_off_a_node_and_what_would_help(
     assert [r["constraint"] for r in node(document, "demo-2")["rejections"]] == ["cordon"]
     assert node(document, "demo-2")["score"] is None
     assert document["nearest"]["node"] == "demo-2"
+
+
+@pytest.mark.skipif(find_spec("ortools") is None, reason="comes with phoenixctl[opt]")
+def test_it_is_proven_that_there_is_no_place_and_by_which_rule(fleet: DemoFleet) -> None:
+    done = fleet.ok("explain", "counter", "--prove", *HUGE)
+    assert "Proven: no placement of all of them keeps memory\n" in done.out
+    told = fleet.run("place", "counter", "--prove", *HUGE, "-o", "json")
+    assert told.code == 3
+    assert told.json["proof"]["proven"] is True
+    assert told.json["proof"]["rules"] == ["memory"]
 
 
 def test_a_node_that_would_do_is_compared_with_the_best_one(fleet: DemoFleet) -> None:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phoenixctl.cli.command import command, single
+from phoenixctl.cli.commands.explain import Prove
 from phoenixctl.cli.run import Run
 from phoenixctl.model.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from phoenixctl.model.fleet import Agent, Fleet
     from phoenixctl.model.snapshot import Snapshot
 
@@ -37,26 +40,39 @@ def place(
     on: Annotated[
         str | None, typer.Option("--on", metavar="NODE", help="Check this node: does it fit there?")
     ] = None,
+    proof: Prove = False,
 ) -> ExitCode:
     from phoenixctl.cli.placing import seen_in_full
     from phoenixctl.cli.select import choose_node
+    from phoenixctl.placement.exact import check_installed
     from phoenixctl.placement.place import place as placed
     from phoenixctl.placement.place import place_at
+    from phoenixctl.placement.prove import prove
+    from phoenixctl.render.explain import print_ruling
     from phoenixctl.render.placement import places_document, print_places
 
     if anew and (specs or on):
         raise UsageError("--anew is about the whole fleet", hint="phoenixctl place --anew")
     if on is not None and not specs:
         raise UsageError("--on needs a SPEC", hint=f"phoenixctl place SPEC --on {on}")
+    if proof and on is not None:
+        raise UsageError("--prove is about all nodes, --on about one", hint="phoenixctl place SPEC")
+    if proof:
+        check_installed()
     fleet, snapshot = run.within(seen_in_full)
     agents = _wanted(fleet, snapshot, specs or (), count, anew=anew)
     if on is None:
         found = placed(agents, fleet, snapshot)
     else:
         found = place_at(agents, choose_node(fleet, on), fleet, snapshot)
-    run.emit(
-        "placement", lambda: places_document(found), lambda console: print_places(found, console)
-    )
+    ruling = prove(agents, fleet, snapshot) if proof and found.unplaced else None
+
+    def show(console: Console) -> None:
+        print_places(found, console)
+        if ruling is not None:
+            print_ruling(ruling, console)
+
+    run.emit("placement", lambda: places_document(found, ruling), show)
     return ExitCode.SOME_FAILED if found.unplaced else ExitCode.OK
 
 
