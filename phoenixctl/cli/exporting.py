@@ -23,6 +23,20 @@ def export(found: Sequence[Shown], form: str, out: Path | None) -> None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
         return
+    _replace(out, content)
+
+
+def draw(found: Sequence[Shown], out: Path) -> None:
+    """Draw all values into a picture, whose name says of which form it is."""
+    from phoenixctl.render.image import FORMS, image
+
+    form = out.suffix.removeprefix(".").lower()
+    if form not in FORMS:
+        raise UsageError(f"--image {out} is neither .png nor .svg", hint="--image cpu.svg")
+    _replace(out, image(found, form))
+
+
+def _replace(out: Path, content: bytes) -> None:
     try:
         replace_file(out.absolute(), content)
     except OSError as error:

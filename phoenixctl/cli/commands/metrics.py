@@ -144,12 +144,19 @@ def get(
     whose: Whose,
     period: Period,
     plot: Annotated[bool, typer.Option("--plot", help="Draw a graph of each.")] = False,
+    image: Annotated[
+        Path | None,
+        typer.Option("--image", metavar="FILE", help="Draw them into a .png or .svg too."),
+    ] = None,
 ) -> None:
+    from phoenixctl.cli.exporting import draw
     from phoenixctl.cli.metric_query import asked
     from phoenixctl.render.metrics import print_values, values_document
 
     now = run.parts.clock.epoch()
     found = asked(run.parts, metric, whose, period.at(now), now=now)
+    if image is not None:
+        draw(found, image)
     run.emit(
         "metrics-values",
         lambda: values_document(found),
