@@ -21,7 +21,7 @@ async def looked_at(parts: Parts, probes: int) -> HealthView:
     from phoenixctl.performance.consensus import consensus_of
     from phoenixctl.performance.partition import judged
     from phoenixctl.render.health import HealthView
-    from phoenixctl.workflows.collectors import ask_collectors
+    from phoenixctl.workflows.collectors import ask_collectors, running_on
     from phoenixctl.workflows.links import probe_links
     from phoenixctl.workflows.observe import WHAT_RUNS
 
@@ -31,7 +31,9 @@ async def looked_at(parts: Parts, probes: int) -> HealthView:
     silent = [node.name for node in snapshot.unobserved()]
     links = await probe_links(fleet, parts.reach, answering, each=probes) if probes else {}
     # Silent nodes are asked too: they are members that do not answer.
-    asked = await ask_collectors(_deciding(fleet), parts.reach, parts.secret, fleet.nodes)
+    asked = await ask_collectors(
+        _deciding(fleet), parts.reach, parts.secret, fleet.nodes, running_on(snapshot)
+    )
     known = parts.records.availability()
     availability = {name: known[name] for name in fleet.nodes if name in known}
     return HealthView(

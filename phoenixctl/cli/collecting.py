@@ -32,10 +32,12 @@ async def collected(parts: Parts, nodes: Iterable[NodeName]) -> Collected:
     async def ask(snapshot: Snapshot) -> tuple[Asked, ...]:
         if parts.fleet.metrics is None or not parts.fleet.metrics.collectors:
             return ()
-        from phoenixctl.workflows.collectors import ask_collectors
+        from phoenixctl.workflows.collectors import ask_collectors, running_on
 
         answering = [node.name for node in snapshot.observed()]
-        return await ask_collectors(parts.fleet, parts.reach, parts.secret, answering)
+        return await ask_collectors(
+            parts.fleet, parts.reach, parts.secret, answering, running_on(snapshot)
+        )
 
     return await collect(lambda: observed(parts, nodes), targeted, ask, parts.metrics, parts.clock)
 

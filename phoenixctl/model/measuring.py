@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from phoenixctl.model.errors import PhoenixError
     from phoenixctl.model.fleet import SecretRef
     from phoenixctl.model.names import NodeName
@@ -53,7 +55,8 @@ class CollectorKind(StrEnum):
 class Collector:
     """Something that is asked on some nodes at each collection, beside the survey.
 
-    `nodes` are names and patterns, `pools` names; a node that either has is asked, none: all are.
+    `nodes` are names and patterns, `pools` names, `agents` names of specs; a node that any of them
+    has, or that runs such an agent, is asked; none: all are.
     `path` is of an HTTP page or of a socket; `metrics` are patterns of the names to keep, none:
     all. The metrics carry `job="<name>"`.
     """
@@ -62,6 +65,7 @@ class Collector:
     kind: CollectorKind
     nodes: tuple[str, ...] = ()
     pools: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
     port: int | None = None
     path: str | None = None
     command: tuple[str, ...] = ()
@@ -69,10 +73,13 @@ class Collector:
     password: SecretRef | None = None
     timeout_seconds: float = 5.0
 
-    def asks(self, node: str, pool: str) -> bool:
-        if not self.nodes and not self.pools:
+    def asks(self, node: str, pool: str, running: Collection[str] = ()) -> bool:
+        """`running`: the specs of the agents that run on the node."""
+        if not self.nodes and not self.pools and not self.agents:
             return True
-        return pool in self.pools or any(fnmatchcase(node, pattern) for pattern in self.nodes)
+        if pool in self.pools or any(spec in running for spec in self.agents):
+            return True
+        return any(fnmatchcase(node, pattern) for pattern in self.nodes)
 
     def keeps(self, metric: str) -> bool:
         return not self.metrics or any(fnmatchcase(metric, pattern) for pattern in self.metrics)

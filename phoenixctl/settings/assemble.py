@@ -54,7 +54,7 @@ def assemble(root: models.Root, surroundings: Surroundings, report: Report) -> F
         prices=MappingProxyType(root.prices),
         store=_store(root.store),
         routers=MappingProxyType(dict(_routers(root, agents, pool_of, report))),
-        metrics=_metrics(root, pool_of, pools, report),
+        metrics=_metrics(root, pool_of, pools, agents, report),
         alerts=_alerts(root, pools, report),
     )
     if fleet.placement is not None or any(spec.rules for spec in agents.values()):
@@ -86,13 +86,17 @@ def _routers(
 
 
 def _metrics(
-    root: models.Root, nodes: Collection[str], pools: Collection[str], report: Report
+    root: models.Root,
+    nodes: Collection[str],
+    pools: Collection[str],
+    specs: Collection[str],
+    report: Report,
 ) -> MetricsSettings | None:
     if root.metrics is None:
         return None
     from phoenixctl.settings.metrics import read_metrics
 
-    return read_metrics(root.metrics, nodes, pools, report)
+    return read_metrics(root.metrics, nodes, pools, specs, report)
 
 
 def _alerts(root: models.Root, pools: Collection[str], report: Report) -> AlertSettings | None:

@@ -14,7 +14,7 @@ from phoenixctl.settings.nodes import Report
 from phoenixctl.settings.places import KeyPath, nearest
 
 _ROOT: Final[KeyPath] = ("metrics", "collectors")
-_ANYBODY: Final = frozenset({"name", "kind", "nodes", "pools", "metrics", "timeout"})
+_ANYBODY: Final = frozenset({"name", "kind", "nodes", "pools", "agents", "metrics", "timeout"})
 _OWN: Final[Mapping[CollectorKind, frozenset[str]]] = {
     CollectorKind.PROMETHEUS: frozenset({"port", "path"}),
     CollectorKind.STATSD: frozenset({"command"}),
@@ -36,6 +36,7 @@ def read_collectors(
     sections: Sequence[CollectorSection],
     nodes: Collection[str],
     pools: Collection[str],
+    specs: Collection[str],
     report: Report,
 ) -> tuple[Collector, ...]:
     """What is wrong goes to `report`: keys of another kind, names that there are not, or twice."""
@@ -46,11 +47,15 @@ def read_collectors(
             report((*path, "name"), f"there is a collector {section.name} before it")
         _check_keys(section, path, report)
         _check_names(section, path, nodes, pools, report)
+        for number, spec in enumerate(section.agents):
+            if spec not in specs:
+                report((*path, "agents", number), f"no agent `{spec}`{nearest(spec, specs)}")
         found[section.name] = Collector(
             name=section.name,
             kind=section.kind,
             nodes=tuple(name for folded in section.nodes for name in folded.names),
             pools=tuple(section.pools),
+            agents=tuple(section.agents),
             port=section.port,
             path=section.path,
             command=tuple(section.command or ()),

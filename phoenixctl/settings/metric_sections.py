@@ -63,6 +63,7 @@ class CollectorSection(Section):
         "Only on these nodes, folded or as patterns; with pools, on either's; by default on all."
     )
     pools: Annotated[list[Name], ONE_OR_MORE] = items("Only on nodes of these pools.")
+    agents: Annotated[list[Name], ONE_OR_MORE] = items("Only where agents of these specs run.")
     port: Port | None = key("Port on the node's loopback; by default the usual one of its kind.")
     path: UrlPath | None = key("Of the page (by default /metrics), or of HAProxy's socket.")
     command: Arguments | None = key("Program and arguments that print it, or that lead to it.")

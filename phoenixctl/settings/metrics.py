@@ -18,12 +18,13 @@ def read_metrics(
     section: FleetMetricsSection,
     nodes: Collection[str],
     pools: Collection[str],
+    specs: Collection[str],
     report: Report,
 ) -> MetricsSettings:
     """What is wrong goes to `report`."""
     return MetricsSettings(
         store=_store(section.store, report),
-        collectors=read_collectors(section.collectors, nodes, pools, report),
+        collectors=read_collectors(section.collectors, nodes, pools, specs, report),
     )
 
 

@@ -27,6 +27,7 @@ def _collector(collector: Collector) -> dict[str, Any]:
         "kind": collector.kind.value,
         "nodes": list(collector.nodes),
         "pools": list(collector.pools),
+        "agents": list(collector.agents),
         "port": collector.port,
         "path": collector.path,
         "command": list(collector.command) or None,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from phoenixctl.model.command import Command
@@ -12,6 +13,7 @@ from phoenixctl.model.fleet import Fleet, SecretRef
 from phoenixctl.model.measuring import Asked, Collector, CollectorKind, Sample
 from phoenixctl.model.names import NodeName
 from phoenixctl.model.outcome import Succeeded
+from phoenixctl.model.snapshot import AgentState, Snapshot
 from phoenixctl.ports.reach import HttpRequest, Reach, Session
 from phoenixctl.remote import consensus, haproxy_stats, postgresql, rabbitmq, redis
 from phoenixctl.remote.page import parse_page
@@ -21,13 +23,19 @@ MOST_SAMPLES: Final = 5000  # of one collector on one node
 _AT_ONCE: Final = 4  # collectors of one node, each of which takes a channel or two
 
 Secret = Callable[[SecretRef], str]
+Running = Mapping[NodeName, Collection[str]]  # the specs of the agents that run on each node
+NOTHING_RUNS: Final[Running] = MappingProxyType({})
 
 
 async def ask_collectors(
-    fleet: Fleet, reach: Reach, secret: Secret, nodes: Iterable[NodeName]
+    fleet: Fleet,
+    reach: Reach,
+    secret: Secret,
+    nodes: Iterable[NodeName],
+    running: Running = NOTHING_RUNS,
 ) -> tuple[Asked, ...]:
     """All collectors of these nodes, over the connections that are open."""
-    wanted = _wanted(fleet, nodes)
+    wanted = _wanted(fleet, nodes, running)
     passwords = _passwords({c for several in wanted.values() for c in several}, secret)
 
     async def job(session: Session) -> tuple[Asked, ...]:
@@ -49,10 +57,23 @@ async def ask_collectors(
     return tuple(found)
 
 
-def _wanted(fleet: Fleet, nodes: Iterable[NodeName]) -> dict[NodeName, tuple[Collector, ...]]:
+def running_on(snapshot: Snapshot) -> Running:
+    """Which specs have an agent that runs, on each node that answered."""
+    return {
+        node.name: frozenset(a.spec_name for a in node.agents if a.state is AgentState.RUNNING)
+        for node in snapshot.observed()
+    }
+
+
+def _wanted(
+    fleet: Fleet, nodes: Iterable[NodeName], running: Running
+) -> dict[NodeName, tuple[Collector, ...]]:
     collectors = fleet.metrics.collectors if fleet.metrics is not None else ()
     chosen = {
-        node: tuple(c for c in collectors if c.asks(node, fleet.nodes[node].pool)) for node in nodes
+        node: tuple(
+            c for c in collectors if c.asks(node, fleet.nodes[node].pool, running.get(node, ()))
+        )
+        for node in nodes
     }
     return {node: several for node, several in chosen.items() if several}
 

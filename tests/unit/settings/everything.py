@@ -172,6 +172,7 @@ metrics:
       kind: prometheus
       nodes: "a*"
       pools: [web]
+      agents: [ingest]
       port: 9100
       path: /stats
       metrics: ["http_*"]

@@ -79,6 +79,7 @@ FLEET = """
 fleet: {name: f}
 pools: {web: {}, db: {}}
 nodes: [{name: "web[1-2]", pool: web}, {name: db1, pool: db}]
+agents: {kv: {command: [etcd]}}
 metrics: {collectors: [%s]}
 """
 
@@ -93,6 +94,16 @@ def test_collectors_choose_nodes_by_name_pattern_and_pool(tmp_path: Path) -> Non
     assert all(second.asks(n, pool) for n, pool in pools.items())
 
 
+def test_collectors_follow_agents_wherever_they_run(tmp_path: Path) -> None:
+    found = loaded(tmp_path, FLEET % "{name: a, kind: etcd, agents: [kv], pools: [db]}").fleet
+    assert found.metrics is not None
+    (collector,) = found.metrics.collectors
+    running = {"web1": ["kv", "api"], "web2": ["api"]}
+    asked = [n for n in ("web1", "web2") if collector.asks(n, "web", running[n])]
+    assert asked == ["web1"]
+    assert collector.asks("db1", "db")
+
+
 @pytest.mark.parametrize(
     ("collector", "what"),
     [
@@ -101,6 +112,7 @@ def test_collectors_choose_nodes_by_name_pattern_and_pool(tmp_path: Path) -> Non
         ("{name: a, kind: redis, path: /x}", "a collector of kind redis has none"),
         ("{name: a, kind: redis, nodes: [wbe1]}", "no node `wbe1`; did you mean `web1`?"),
         ("{name: a, kind: redis, pools: [wbe]}", "no pool `wbe`; did you mean `web`?"),
+        ("{name: a, kind: redis, agents: [vk]}", "no agent `vk`; known: kv"),
         ("{name: a, kind: redis}, {name: a, kind: etcd}", "there is a collector a before it"),
         ("{name: a, kind: redis, password: {}}", "expected one of env, file"),
     ],
