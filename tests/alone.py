@@ -2,8 +2,8 @@
 
 Tests that start real servers share two cores with another worker, and now and then one of them
 waits longer than it allows. `make test` runs such a test once more, alone: what fails again has
-failed, what passes is named so that nobody overlooks it. Tests that start nothing get no second
-look, and neither does a run in which more than a few failed.
+failed, what passes is named so that nobody overlooks it. A run in which more than a few failed gets
+no second look.
 """
 
 from __future__ import annotations
@@ -18,16 +18,11 @@ from _pytest.config import ExitCode
 
 FAILED = Path(__file__).parents[1] / ".pytest_cache" / "v" / "cache" / "lastfailed"
 MOST = 5
-PURE = ("tests/unit/", "tests/scenarios/", "tests/architecture/")
 
 
 def worth_a_second_look(outcome: int, failed: list[str]) -> bool:
-    """Whether a run that ended with this exit code failed only by a few, which start servers."""
-    return (
-        outcome == ExitCode.TESTS_FAILED
-        and 0 < len(failed) <= MOST
-        and not any(name.startswith(PURE) for name in failed)
-    )
+    """Whether a run that ended with this exit code failed by a few tests and by nothing else."""
+    return outcome == ExitCode.TESTS_FAILED and 0 < len(failed) <= MOST
 
 
 def recorded(text: str) -> list[str]:

@@ -6,6 +6,7 @@ Skipped with the reason where haproxy is missing, except under CI.
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import time
 from collections import Counter
@@ -93,10 +94,15 @@ class RunningHAProxy:
                 [program("haproxy"), "-db", "-f", config], stdout=log, stderr=log
             )
         deadline = time.monotonic() + 10
-        while not self.socket.exists():
+        while not self._listens():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"haproxy: {(self.folder / 'log').read_text()}")
             time.sleep(0.01)
+
+    def _listens(self) -> bool:
+        """The socket's file is there a moment before it takes connections."""
+        with socket.socket(socket.AF_UNIX) as door:
+            return door.connect_ex(str(self.socket)) == 0
 
     def stop(self) -> None:
         if self.process is not None:
