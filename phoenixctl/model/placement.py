@@ -70,7 +70,8 @@ class Explanation:
     """Why an agent goes where it goes. `here` are the nodes it was found on.
 
     `verdicts` has every node: first those that take the agent, the best first, then those that do
-    not, the one that lacks least first. `weights` are those of the terms.
+    not, the one that lacks least first. `weights` are those of the terms. `company`: no node takes
+    it alone, but these nodes take it and others that are not placed yet, each with its node.
     """
 
     agent: AgentId
@@ -78,6 +79,7 @@ class Explanation:
     weights: Mapping[str, float]
     here: tuple[NodeName, ...]
     verdicts: tuple[Verdict, ...]
+    company: tuple[tuple[AgentId, NodeName], ...] = ()
 
     @property
     def open(self) -> tuple[Verdict, ...]:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from phoenixctl.model.fleet import Agent, Fleet
-from phoenixctl.model.names import NodeName
+from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.model.placement import Explanation, Verdict
 from phoenixctl.model.snapshot import AgentState, Snapshot
 from phoenixctl.placement.board import Board
+from phoenixctl.placement.company import Waiting, seat_with_company
 from phoenixctl.placement.scores.every import scores, strategy_of
 
 
 def explain(agent: Agent, fleet: Fleet, snapshot: Snapshot) -> Explanation:
     """What every node of the snapshot says to the agent, if it was placed now.
 
-    Where it runs, its own copy is left out: it does not stand in its own way.
+    Where it runs, its own copy is left out: it does not stand in its own way. If no node takes it
+    alone, it is tried with those that it needs and that have no place either, as placement does.
     """
     here = tuple(s.node for s in snapshot.find(agent.id) if s.state is not AgentState.STOPPED)
-    return explain_on(Board.of(fleet, snapshot, without={agent.id}), agent, here)
+    board = Board.of(fleet, snapshot, without={agent.id})
+    found = explain_on(board, agent, here)
+    return found if found.open else replace(found, company=_company(board, agent, fleet))
 
 
 def explain_on(board: Board, agent: Agent, here: Sequence[NodeName] = ()) -> Explanation:
@@ -48,6 +53,14 @@ def explain_on(board: Board, agent: Agent, here: Sequence[NodeName] = ()) -> Exp
         tuple(here),
         (*verdicts, *sorted(closed, key=lambda v: _lacks(v, board))),
     )
+
+
+def _company(board: Board, agent: Agent, fleet: Fleet) -> tuple[tuple[AgentId, NodeName], ...]:
+    """Where it and others would go together."""
+    known = {agent.id, *board.residents}
+    others = [one for one in fleet.instances() if one.id not in known]
+    party = seat_with_company(agent, Waiting(others, board, ()), board, {})
+    return tuple((one.id, node) for one, node in party or ())
 
 
 def _lacks(verdict: Verdict, board: Board) -> tuple[float, int, int]:

@@ -58,6 +58,7 @@ def explanation_document(found: Explanation, ruling: Ruling | None = None) -> Ma
         "weights": dict(found.weights),
         "here": list(found.here),
         "nodes": [_verdict_document(v) for v in found.verdicts],
+        "company": [{"agent": agent, "node": node} for agent, node in found.company],
         "nearest": None if nearest is None else _verdict_document(nearest),
     }
 
@@ -108,6 +109,8 @@ def _headline(found: Explanation) -> Text:
     where = f"runs on {' and '.join(found.here)}" if found.here else "does not run"
     text = Text(f"{found.agent} {where}. ", style="bold")
     total = len(found.verdicts)
+    if found.company:
+        return text.append(f"None of {total} nodes takes it alone; {one_line(_together(found))}.")
     if not found.open:
         return text.append(f"None of {total} nodes takes it.", style="bold red")
     best = found.open[0].node
@@ -115,6 +118,13 @@ def _headline(found: Explanation) -> Text:
     if best in found.here:
         return text.append(f"{takes}, and it is on the best one ({found.strategy}).")
     return text.append(f"{takes}; placed now, it would go to {best} ({found.strategy}).")
+
+
+def _together(found: Explanation) -> str:
+    """`with cache-0 on b, it would go to b`."""
+    own = next(node for agent, node in found.company if agent == found.agent)
+    others = (f"{agent} on {node}" for agent, node in found.company if agent != found.agent)
+    return f"with {' and '.join(others)}, it would go to {own}"
 
 
 def _print_scores(found: Explanation, console: Console, *, wide: bool) -> None:

@@ -15,6 +15,7 @@ from phoenixctl.model.reading import Metric
 from phoenixctl.model.rules import NODE, Affinity, AgentSelector, Rules
 from phoenixctl.model.snapshot import Snapshot
 from phoenixctl.placement.board import Board
+from phoenixctl.placement.explain import explain
 from phoenixctl.placement.place import place, place_in
 from tests.builders import GiB, agent, fleet, node, seen, snapshot, spec
 from tests.unit.placement.oracle import faults
@@ -53,6 +54,23 @@ def test_each_pair_takes_a_node_where_only_a_pair_fits() -> None:
     assert found.unplaced == {}
     where = Counter((one.partition("-")[0], name) for one, name in found.assigned.items())
     assert where == Counter({(kind, name): 1 for kind in ("app", "cache") for name in "abc"})
+
+
+def test_explain_tells_of_the_company_in_which_an_agent_gets_a_place() -> None:
+    f = fleet(node("a"), node("b"), node("c"), agents=pair())
+    s = snapshot(seen("a", memory=GiB(5)), seen("b", memory=GiB(7)), seen("c", memory=GiB(4)))
+    app, _cache = f.instances()
+    found = explain(app, f, s)
+    assert found.open == ()
+    assert dict(found.company) == placed(f, s).assigned
+    # The room for both is gone: nothing is promised that placement would not keep.
+    small = snapshot(seen("a", memory=GiB(5)), seen("b", memory=GiB(5)), seen("c", memory=GiB(4)))
+    assert explain(app, f, small).company == ()
+
+
+def test_explain_tells_of_no_company_where_an_agent_needs_none() -> None:
+    f = fleet(node("a"), agents=[spec("big", memory=GiB(9)), spec("other", memory=GiB(1))])
+    assert explain(f.instances()[0], f, snapshot(seen("a", memory=GiB(5)))).company == ()
 
 
 def test_of_unequal_numbers_those_that_are_left_join_the_others() -> None:
