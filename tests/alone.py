@@ -17,7 +17,7 @@ from pathlib import Path
 from _pytest.config import ExitCode
 
 FAILED = Path(__file__).parents[1] / ".pytest_cache" / "v" / "cache" / "lastfailed"
-MOST = 5
+MOST = 10
 
 
 def worth_a_second_look(outcome: int, failed: list[str]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psutil
 
@@ -28,11 +29,26 @@ from phoenixctl.ports.reach import Session
 from phoenixctl.ssh.reach import SshReach
 from tests.needs import program
 
+SERVER_PORTS: Final = range(10_000, 32_000)  # below those of outgoing connections
+
 
 def free_port(address: str = "127.0.0.1") -> int:
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+    """A port for a server that a test starts a moment later. Not one that the kernel gives, which
+    it also gives to whoever connects to somewhere in that moment."""
+    for _ in range(200):
+        port = secrets.choice(SERVER_PORTS)
+        with socket.socket() as probe:
+            if not _is_taken(probe, address, port):
+                return port
+    raise RuntimeError("no port is free")
+
+
+def _is_taken(probe: socket.socket, address: str, port: int) -> bool:
+    try:
+        probe.bind((address, port))
+    except OSError:
+        return True
+    return False
 
 
 def keygen(path: Path, kind: str = "ed25519", *, passphrase: str = "", comment: str = "") -> Path:

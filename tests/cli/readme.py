@@ -84,8 +84,13 @@ def examples(text: str) -> Iterator[Example]:
             )
 
 
+# Said of a target when this machine is idle enough.
+_IDLE: Final = re.compile(r" +below the target: room to spare$")
+
+
 def shape(line: str) -> str:
     """A line without what differs from run to run and from machine to machine."""
+    line = _IDLE.sub("", line)
     for pattern, name in ((_WHO, "WHO"), (_PATH, "PATH"), (_HEX, "#"), (_NUMBER, "#")):
         line = pattern.sub(name, line)
     return " ".join(line.split())

@@ -184,7 +184,7 @@ async def test_etcd_says_when_a_majority_is_gone(server: Sshd, tmp_path: Path) -
 
 
 async def until(asked: Callable[[], Awaitable[Standing]], wanted: Standing) -> None:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 80
     while (found := await asked()) is not wanted:
         assert time.monotonic() < deadline, found
         await asyncio.sleep(0.05)

@@ -88,6 +88,8 @@ def test_what_a_host_writes_stays_on_the_host(hosts: Hosts, tmp_path: Path) -> N
 def test_a_host_on_which_something_was_left_is_new_for_the_next_test(hosts: Hosts) -> None:
     host = hosts["host2"]
     host.run("sh", "-c", "PHOENIX_AGENT=left-0 setsid sleep 600 </dev/null >/dev/null 2>&1 &")
+    # Where a shell becomes the program, its environment cannot be read for a moment.
+    host.run("sh", "-c", "until grep -qx sleep /proc/[0-9]*/comm; do :; done")
     assert len(host.leftovers()) == 1
     assert hosts.renew_used() == ("host2",)
     assert host.leftovers() == ()
