@@ -9,7 +9,6 @@ history     what began, changed and ended
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -22,18 +21,16 @@ from phoenixctl.metrics.alert_state import Hold, Phase, Standing, Standings
 from phoenixctl.metrics.alerting import Transition
 from phoenixctl.model.alerting import Silence
 from phoenixctl.model.codec import decode, encode
-from phoenixctl.model.errors import PhoenixError, StateDamaged
+from phoenixctl.model.errors import StateDamaged
 from phoenixctl.ports.alerts import Memory
 from phoenixctl.ports.clock import Clock
-from phoenixctl.store.disk import make_private
 from phoenixctl.store.local_lock import LocalLock
-from phoenixctl.store.metric_schema import changing, explained
+from phoenixctl.store.sqlite import Schema, changing, explained, open_database
 
 FILE_NAME: Final = "alerts.sqlite"
 VERSION: Final = 1
 KEPT_CHANGES: Final = 10_000
 KEPT_SILENCES_SECONDS: Final = 30 * 86_400.0  # after their end
-_BUSY_SECONDS: Final = 5.0
 _RENEW_SECONDS: Final = 5.0
 _TABLES: Final = (
     "CREATE TABLE remembered (name TEXT PRIMARY KEY, content TEXT NOT NULL)",
@@ -43,6 +40,8 @@ _TABLES: Final = (
     "CREATE TABLE history (id INTEGER PRIMARY KEY, at REAL NOT NULL, content TEXT NOT NULL)",
     "CREATE INDEX history_by_time ON history (at)",
 )
+# A cut of power must lose no notice.
+_SCHEMA: Final = Schema("alerts", VERSION, _TABLES, ("synchronous = FULL",))
 
 
 class SqliteAlerts:
@@ -139,7 +138,7 @@ class SqliteAlerts:
 
     @cached_property
     def _connection(self) -> sqlite3.Connection:
-        return _opened(self._path)
+        return open_database(self._path, _SCHEMA)
 
     def _note(self, receiver: str, group: str, delivery: Delivery | None) -> None:
         if delivery is None:
@@ -162,45 +161,6 @@ def _readable(path: Path) -> Iterator[None]:
             f"{path} cannot be used: {error}",
             hint=f"move it away to forget what was told: mv {path} {path}.damaged",
         ) from error
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    make_private(path.parent)
-    # SQLite gives its log the mode of the file, so this covers both from the first byte on.
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise PhoenixError(f"cannot keep alerts in {path}: {error.strerror}") from None
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-    try:
-        with explained(path):
-            _prepare(connection, path)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    if _version(connection) > VERSION:
-        raise StateDamaged(
-            f"{path} has version {_version(connection)}, newer than this phoenixctl knows"
-            f" ({VERSION})",
-            hint="use the version of phoenixctl that wrote it",
-        )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")  # a cut of power must lose no notice
-    if _version(connection) == VERSION:
-        return
-    with changing(connection):
-        if _version(connection) == 0:  # nobody else was quicker
-            for statement in _TABLES:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _json(value: object) -> str:

@@ -19,7 +19,7 @@ from phoenixctl.metrics.rollup import GAP_SECONDS, Rolled, joined, rolled_up
 from phoenixctl.metrics.series import Tier
 from phoenixctl.store.metric_blocks import Block, history
 from phoenixctl.store.metric_names import Names
-from phoenixctl.store.metric_schema import changing
+from phoenixctl.store.sqlite import changing
 
 BELOW: Final = {
     Tier.MINUTE: Tier.SECOND,

@@ -24,7 +24,8 @@ from phoenixctl.store.metric_blocks import Block, history, pack
 from phoenixctl.store.metric_latest import latest_values
 from phoenixctl.store.metric_names import Names
 from phoenixctl.store.metric_rolling import BELOW, GAP, Rolling, bucket
-from phoenixctl.store.metric_schema import changing, explained, open_database
+from phoenixctl.store.metric_schema import SCHEMA
+from phoenixctl.store.sqlite import changing, explained, open_database
 
 FILE_NAME: Final = "metrics.sqlite"
 
@@ -36,7 +37,7 @@ class SqliteMetrics:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
-        self._connection = open_database(self._path)
+        self._connection = open_database(self._path, SCHEMA)
         self._names = Names(self._connection)
         self._rolling = Rolling(self._connection, self._names)
 

@@ -192,5 +192,6 @@ def test_hosts_of_a_killed_run_are_removed_by_the_next(hosts: Hosts) -> None:
     processes = (RUN / wreck.pop() / "processes").read_text()
     with Hosts(1):
         assert not any(Identity.parse(line).alive() for line in processes.splitlines())
-    assert {folder.name for folder in RUN.iterdir()} == before
+    # Fewer, where runs before this one were killed too.
+    assert {folder.name for folder in RUN.iterdir()} <= before
     assert all(host.answers() for host in hosts)
