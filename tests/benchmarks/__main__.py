@@ -11,6 +11,7 @@ import sys
 
 from tests.benchmarks import (
     applying,
+    effects,
     fanout,
     metrics,
     placing,
@@ -35,6 +36,7 @@ BENCHMARKS = {
     "planning": planning.run,
     "placing": placing.run,
     "rebalancing": rebalancing.run,
+    "effects": effects.run,
     "roadef": roadef.run,
     "vbp": vbp.run,
 }
