@@ -17,6 +17,7 @@ from tests.benchmarks import (
     placing,
     planning,
     rebalancing,
+    rightsizing,
     roadef,
     startup,
     store,
@@ -37,6 +38,7 @@ BENCHMARKS = {
     "placing": placing.run,
     "rebalancing": rebalancing.run,
     "effects": effects.run,
+    "rightsizing": rightsizing.run,
     "roadef": roadef.run,
     "vbp": vbp.run,
 }
