@@ -31,6 +31,7 @@ _STEADY: Final = 0.15  # how much a new estimate counts that is like the ones be
 _SURPRISE: Final = 0.1  # by which one differs that counts in full
 _FAR: Final = 0.1  # from where it should be: nearer than this a weight moves little
 _SMALL_MOVE: Final = 0.02
+_BUSY: Final = 0.9  # used by so much, a member may fail for having too much
 _MANY_ERRORS: Final = 0.5  # of its requests: such a member is looked at as bad
 
 
@@ -167,12 +168,17 @@ def _of(before: Round, names: tuple[str, ...]) -> Round:
 
 
 def _quotient(seen: Observed, settings: BalancingSettings) -> Floats:
-    """Requests per second over the share used; errors count as use, for they cost less than an
-    answer and would make a failing member look strong."""
+    """Requests per second over the share used.
+
+    Errors count as use, for they cost less than an answer and would make a failing member look
+    strong. Those of a busy one come of having too much: what it can do is what it answers.
+    """
     errors = np.nan_to_num(seen.error_ratio, nan=0.0)
-    used = seen.utilization + settings.error_penalty * errors
-    enough = (used >= _LEAST_USED) & (seen.requests_per_second >= _LEAST_REQUESTS)
-    quotient: Floats = seen.requests_per_second / np.where(enough, used, np.nan)
+    busy = seen.utilization >= _BUSY
+    answered = seen.requests_per_second * np.where(busy, 1 - errors, 1.0)
+    used = seen.utilization + settings.error_penalty * np.where(busy, 0.0, errors)
+    enough = (used >= _LEAST_USED) & (answered >= _LEAST_REQUESTS)
+    quotient: Floats = answered / np.where(enough, used, np.nan)
     return quotient
 
 
@@ -233,11 +239,13 @@ def _ejected(
 ) -> tuple[Floats, NDArray[np.bool_], bool]:
     """Looks in a row that speak for a change, who is out, and whether too many would be.
 
-    A look is bad when the member does not answer its checks, or fails most of its requests; one
-    that tells nothing changes nothing.
+    A look is bad when the member does not answer its checks, or fails most of its requests without
+    being busy: one that has too much needs less, not nothing. A look that tells nothing changes
+    nothing.
     """
     errors = np.nan_to_num(seen.error_ratio, nan=0.0)
-    bad = (seen.availability < 1) | (errors >= _MANY_ERRORS)
+    busy = seen.utilization >= _BUSY
+    bad = (seen.availability < 1) | ((errors >= _MANY_ERRORS) & ~busy)
     known = ~np.isnan(seen.availability) | (seen.requests_per_second > 0)
     change = np.where(last.ejected, ~bad, bad) & known
     health = np.where(change, last.health + 1, np.where(known, 0, last.health))

@@ -11,6 +11,7 @@ import sys
 
 from tests.benchmarks import (
     applying,
+    balancing,
     effects,
     fanout,
     metrics,
@@ -37,6 +38,7 @@ BENCHMARKS = {
     "planning": planning.run,
     "placing": placing.run,
     "rebalancing": rebalancing.run,
+    "balancing": balancing.run,
     "effects": effects.run,
     "rightsizing": rightsizing.run,
     "roadef": roadef.run,

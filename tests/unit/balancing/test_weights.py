@@ -163,6 +163,13 @@ def test_no_more_than_the_cap_are_ejected_the_worst_first() -> None:
     assert np.flatnonzero(found.ejected).tolist() == [0, 2, 3]
 
 
+def test_a_member_that_fails_for_having_too_much_gets_less_and_not_nothing() -> None:
+    look = seen([100] * 4, [0.4, 0.4, 0.4, 1.0], errors=[0, 0, 0, 80])
+    found = rounds(*[look] * 6)[-1]
+    assert not found.ejected.any()
+    assert SETTINGS.least < found.weight[3] < 0.4
+
+
 def test_the_simple_formula_is_applied_as_specified() -> None:
     look = replace(
         seen([500] * 4, [0.4] * 4, errors=[0, 0, 0, 500]),
