@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,6 +53,30 @@ class Fault:
     owed: float = 0.0  # errors are spread evenly: each message adds its share
 
 
+class Busy:
+    """How many of the workers are at work, averaged over the last seconds: what is longer ago than
+    `memory_seconds` counts for a third or less."""
+
+    def __init__(self, workers: int, *, memory_seconds: float = 5.0) -> None:
+        self._workers = workers
+        self._memory = memory_seconds
+        self._now = 0
+        self._mean = 0.0
+        self._at = time.monotonic()
+
+    def changed(self, by: int) -> None:
+        self.ratio()
+        self._now += by
+
+    def ratio(self) -> float:
+        """From 0 to 1, up to this moment."""
+        at = time.monotonic()
+        kept = math.exp((self._at - at) / self._memory)
+        self._mean = self._mean * kept + self._now / self._workers * (1 - kept)
+        self._at = at
+        return self._mean
+
+
 class AgentCore:
     """Counts messages; one is acknowledged once its count is durable.
 
@@ -76,6 +101,8 @@ class AgentCore:
         self._disk = asyncio.Lock()  # one change of the state's files at a time
         self._fault = Fault()
         self._slots = asyncio.Semaphore(parallel)
+        self._busy = Busy(parallel)
+        metrics.utilization.set_function(self._busy.ratio)
         self._in_flight = 0
         self.idle = asyncio.Event()  # no message is in the agent
         self.idle.set()
@@ -173,11 +200,13 @@ class AgentCore:
         finally:
             self._waiting -= 1
             self.metrics.queue.set(self._waiting)
+        self._busy.changed(+1)
         try:
             delay_ms = self.tuning.work_ms + self._faulty_delay_ms()
             if delay_ms > 0:
                 await asyncio.sleep(delay_ms / 1000)
         finally:
+            self._busy.changed(-1)
             self._slots.release()
 
     def _faulty_delay_ms(self) -> float:

@@ -37,5 +37,10 @@ class AgentMetrics:
             "phoenix_queue_length", "Messages waiting for a worker.", registry=self._registry
         )
 
+        self.utilization = Gauge(
+            "phoenix_utilization", "Share of the workers that is busy, of the last seconds.",
+            registry=self._registry,
+        )  # fmt: skip
+
     def exposition(self) -> bytes:
         return generate_latest(self._registry)

@@ -73,3 +73,4 @@ class MetricNames:
     throughput: str = "phoenix_messages_total"  # counter
     errors: str = "phoenix_errors_total"  # counter
     queue_length: str = "phoenix_queue_length"  # gauge
+    utilization: str = "phoenix_utilization"  # gauge, 0 to 1

@@ -87,6 +87,7 @@ class AgentMetric(StrEnum):
     THROUGHPUT = "throughput"
     ERROR_RATE = "error_rate"
     QUEUE = "queue_length"
+    UTILIZATION = "utilization"  # of whatever limits it, as it says itself
 
 
 UNITS: Final[dict[Metric | AgentMetric, Unit]] = {
@@ -110,4 +111,5 @@ UNITS: Final[dict[Metric | AgentMetric, Unit]] = {
     AgentMetric.UPTIME: Unit.SECONDS, AgentMetric.RESPONSE_MEAN: Unit.SECONDS,
     AgentMetric.RESPONSE_P95: Unit.SECONDS, AgentMetric.THROUGHPUT: Unit.PER_SECOND,
     AgentMetric.ERROR_RATE: Unit.RATIO, AgentMetric.QUEUE: Unit.COUNT,
+    AgentMetric.UTILIZATION: Unit.RATIO,
 }  # fmt: skip

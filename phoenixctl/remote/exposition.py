@@ -99,6 +99,7 @@ def agent_readings(
         AgentMetric.THROUGHPUT: known(_Scrapes.throughput, scrapes, at=at),
         AgentMetric.ERROR_RATE: known(_Scrapes.error_rate, scrapes, at=at),
         AgentMetric.QUEUE: known(_Scrapes.queue, scrapes, at=at),
+        AgentMetric.UTILIZATION: known(_Scrapes.utilization, scrapes, at=at),
     }
     return Scraped(metrics, responses)
 
@@ -109,6 +110,7 @@ _REPORTED: Final = (
     AgentMetric.THROUGHPUT,
     AgentMetric.ERROR_RATE,
     AgentMetric.QUEUE,
+    AgentMetric.UTILIZATION,
 )
 
 
@@ -124,6 +126,7 @@ def _wanted(names: MetricNames) -> frozenset[str]:
             *_spellings(names.throughput),
             *_spellings(names.errors),
             names.queue_length,
+            names.utilization,
             *(f"{response}_{part}" for part in ("bucket", "sum", "count")),
         )
     )
@@ -172,13 +175,19 @@ class _Scrapes:
         return errors / max(messages, errors)
 
     def queue(self) -> float:
-        gauge = self.now.get(self.names.queue_length)
+        return sum(self._gauge(self.names.queue_length))
+
+    def utilization(self) -> float:
+        """Of several parts of an agent the busiest one: it is what limits."""
+        return min(max(0.0, *self._gauge(self.names.utilization)), 1.0)
+
+    def _gauge(self, name: str) -> Collection[float]:
+        gauge = self.now.get(name)
         if not gauge:
-            raise NotKnown(f"no series {self.names.queue_length}")
-        length = sum(gauge.values())
-        if not isfinite(length):
-            raise NotKnown(f"{self.names.queue_length} is not a finite number")
-        return length
+            raise NotKnown(f"no series {name}")
+        if not all(isfinite(value) for value in gauge.values()):
+            raise NotKnown(f"{name} is not a finite number")
+        return gauge.values()
 
     def _growth(self, name: str) -> float:
         """Of all series of a counter; one that is new, or went back, was started from 0."""

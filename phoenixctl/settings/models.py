@@ -188,6 +188,9 @@ class MetricsSection(Section):
     throughput: Text = key("Counter of messages.", like=(hooks.MetricNames, "throughput"))
     errors: Text = key("Counter of errors.", like=(hooks.MetricNames, "errors"))
     queue_length: Text = key("Gauge of waiting messages.", like=(hooks.MetricNames, "queue_length"))
+    utilization: Text = key(
+        "Gauge of how busy it is, from 0 to 1.", like=(hooks.MetricNames, "utilization")
+    )
 
 
 class SecretSection(Section):

@@ -300,6 +300,7 @@ def _metrics(metrics: MetricNames | None) -> Written | None:
         "throughput": metrics.throughput,
         "errors": metrics.errors,
         "queue_length": metrics.queue_length,
+        "utilization": metrics.utilization,
     }
 
 

@@ -88,5 +88,6 @@ def _nothing(why: str, clock: Clock) -> Scraped:
         AgentMetric.THROUGHPUT,
         AgentMetric.ERROR_RATE,
         AgentMetric.QUEUE,
+        AgentMetric.UTILIZATION,
     )
     return Scraped({metric: unknown(why, at=at) for metric in asked}, None)

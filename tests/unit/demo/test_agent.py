@@ -275,6 +275,17 @@ def test_an_injected_fault_makes_messages_slow_and_fail_and_passes(tmp_path: Pat
         assert running.ask("POST", "/fault", b"[]")[0] == 400
 
 
+def test_busy_workers_are_the_utilization(tmp_path: Path):
+    with agent(tmp_path, "--work-ms", "1500", "--parallel", "2") as running:
+        assert samples(running)["phoenix_utilization"] == 0
+        thread = threading.Thread(target=running.ask, args=("POST", "/messages"))
+        thread.start()
+        # One of two, averaged over seconds: towards a half.
+        _wait_for(lambda: samples(running)["phoenix_utilization"] > 0.05)
+        thread.join()
+        assert samples(running)["phoenix_utilization"] <= 0.5
+
+
 def test_waiting_messages_are_the_queue(tmp_path: Path):
     with agent(tmp_path, "--work-ms", "400", "--parallel", "2") as running:
         threads = [

@@ -26,6 +26,7 @@ class Process:
         self.messages = Counter("phoenix_messages", "n", ["path"], registry=self.registry)
         self.errors = Counter("phoenix_errors", "n", registry=self.registry)
         self.queue = Gauge(NAMES.queue_length, "n", ["path"], registry=self.registry)
+        self.used = Gauge(NAMES.utilization, "n", ["part"], registry=self.registry)
 
     def serve(self, *seconds: float, path: str = "a", errors: int = 0) -> None:
         for value in seconds:
@@ -49,6 +50,8 @@ def test_the_time_between_two_scrapes_counts_when_there_were_messages():
     agent.serve(*[0.05] * 10, path="b", errors=4)
     agent.queue.labels("a").set(3)
     agent.queue.labels("b").set(4)
+    agent.used.labels("disk").set(0.2)
+    agent.used.labels("workers").set(0.6)
     scraped = read(first, agent.scrape())
     values = {metric: reading.value for metric, reading in scraped.metrics.items()}
     assert values == {
@@ -57,6 +60,7 @@ def test_the_time_between_two_scrapes_counts_when_there_were_messages():
         AgentMetric.THROUGHPUT: 20.0,
         AgentMetric.ERROR_RATE: 0.1,
         AgentMetric.QUEUE: 7.0,
+        AgentMetric.UTILIZATION: 0.6,
     }
     assert scraped.responses.count == 40
     assert {reading.at for reading in scraped.metrics.values()} == {7.0}
@@ -112,7 +116,7 @@ def test_one_scrape_gives_no_rate():
 def test_no_scrape_leaves_all_unknown():
     scraped = read(None, None)
     assert {r.value for r in scraped.metrics.values()} == {None}
-    assert len(scraped.metrics) == 5
+    assert len(scraped.metrics) == 6
 
 
 def test_a_missing_series_is_named():

@@ -81,7 +81,8 @@ agents:
     labels: {k: v}
     user: www
     ready: {http: {path: /r, method: HEAD, port: 81, timeout: 1s}, within: 2s, every: 3s}
-    metrics: {path: /m, port: 82, response_time: a, throughput: b, errors: c, queue_length: d}
+    metrics: {path: /m, port: 82, response_time: a, throughput: b, errors: c, queue_length: d,
+      utilization: e}
     drain: {signal: USR1, until: {tcp: {port: 83, timeout: 4s}}, deadline: 0s}
     checkpoint: {exec: {command: [c], timeout: 5s}}
     restore: {http: {path: /restore}}
