@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-_KEPT: Final = 0.97  # of the weight of what was learned, at each new measurement
-_LEAST_SPREAD: Final = 1e-6  # of loads, relative: of a load that never changed there is no slope
+KEPT: Final = 0.97  # of the weight of what was learned, at each new measurement
+LEAST_SPREAD: Final = 1e-6  # of loads, relative: of a load that never changed there is no slope
 SLOWEST_SECONDS: Final = 30.0  # at and beyond its capacity a peer is told to answer so late
 
 
@@ -31,11 +31,11 @@ class Curve:
         inverse = 1 / seconds
         return replace(
             self,
-            weight=_KEPT * self.weight + 1,
-            x=_KEPT * self.x + load,
-            y=_KEPT * self.y + inverse,
-            xx=_KEPT * self.xx + load * load,
-            xy=_KEPT * self.xy + load * inverse,
+            weight=KEPT * self.weight + 1,
+            x=KEPT * self.x + load,
+            y=KEPT * self.y + inverse,
+            xx=KEPT * self.xx + load * load,
+            xy=KEPT * self.xy + load * inverse,
         )
 
     def response_seconds(self, load: float) -> float:
@@ -45,7 +45,7 @@ class Curve:
         mean_x, mean_y = self.x / self.weight, self.y / self.weight
         spread = self.xx / self.weight - mean_x * mean_x
         slope = 0.0
-        if spread > _LEAST_SPREAD * mean_x * mean_x:
+        if spread > LEAST_SPREAD * mean_x * mean_x:
             # More load never makes it faster, whatever noise says.
             slope = min(0.0, (self.xy / self.weight - mean_x * mean_y) / spread)
         inverse = mean_y + slope * (load - mean_x)

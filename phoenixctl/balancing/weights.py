@@ -19,8 +19,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from phoenixctl.balancing.measures import QUICKEST_SECONDS, learned, predicted, to_spare
 from phoenixctl.balancing.simple import performance_score, performance_to_weight
-from phoenixctl.model.balancing import BalancingSettings, Formula
+from phoenixctl.model.balancing import BalancingSettings, Formula, StrategyName
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int8]
@@ -45,6 +46,9 @@ class Standing(IntEnum):
     EJECTED = 4  # it fails, and gets the least there is
 
 
+COLUMNS: Final = (
+    "capacity", "estimated_at", "wanted", "weight", "standing", "health", "ejected", "curves",
+)  # fmt: skip
 WORDS: Final = {
     Standing.ESTIMATED: "measured",
     Standing.KEPT: "nothing new was measured",
@@ -59,7 +63,8 @@ class Observed:
     """What was seen of each member since the round before.
 
     `utilization` from 0 to 1, of whatever limits it. `availability` is 1 for one that answers its
-    checks and 0 for one that does not. `age_seconds`: how long it has been there.
+    checks and 0 for one that does not. `age_seconds`: how long it has been there. `cpu`, `memory`
+    and `network` are ratios of its node.
     """
 
     names: tuple[str, ...]
@@ -69,6 +74,9 @@ class Observed:
     response_seconds: Floats
     availability: Floats
     age_seconds: Floats
+    cpu: Floats
+    memory: Floats
+    network: Floats
 
     @property
     def error_ratio(self) -> Floats:
@@ -94,6 +102,7 @@ class Round:
     standing: Codes
     health: Floats
     ejected: NDArray[np.bool_]
+    curves: Floats  # what the predictive strategy has learned, shape (members, 5)
     panic: bool = False
 
     def weights(self) -> dict[str, float]:
@@ -119,15 +128,22 @@ def first_round(names: Sequence[str], *, at_seconds: float) -> Round:
         standing=np.full(count, Standing.MEAN, np.int8),
         health=np.zeros(count),
         ejected=np.zeros(count, bool),
+        curves=np.zeros((count, 5)),
     )
 
 
 def next_round(
-    before: Round, seen: Observed, settings: BalancingSettings, *, at_seconds: float
+    before: Round,
+    seen: Observed,
+    settings: BalancingSettings,
+    *,
+    at_seconds: float,
+    growth: float = 1.0,
 ) -> Round:
     """The weights after what was seen; of members that came since, from the mean on.
 
-    No weight is ever below `least`, so that they are never all nothing.
+    No weight is ever below `least`, so that they are never all nothing. `growth` is the load to
+    come as a multiple of the present one, for the predictive strategy.
     """
     last = _of(before, seen.names)
     new = _quotient(seen, settings)
@@ -141,7 +157,8 @@ def next_round(
         np.where(np.isnan(capacity), Standing.MEAN, Standing.KEPT),
     ).astype(np.int8)
     standing[~judged] = Standing.BLACKOUT
-    wanted = _wanted(seen, capacity, standing, settings)
+    curves = learned(last.curves, seen.requests_per_second, seen.response_seconds)
+    wanted = _wanted(seen, capacity, standing, curves, settings=settings, growth=growth)
     health, ejected, panic = _ejected(last, seen, settings)
     if not panic:
         wanted[ejected] = settings.least
@@ -149,7 +166,7 @@ def next_round(
     weight = _stepped(last.weight, wanted, settings, ejected & (not panic))
     return Round(
         at_seconds, seen.names, capacity, estimated_at, wanted, weight, standing,
-        health, ejected, panic,
+        health, ejected, curves, panic,
     )  # fmt: skip
 
 
@@ -161,8 +178,7 @@ def _of(before: Round, names: tuple[str, ...]) -> Round:
     start = first_round(names, at_seconds=before.at_seconds)
     known = np.array([name in place for name in names], bool)
     source = np.array([place[name] for name in names if name in place], np.int64)
-    columns = ("capacity", "estimated_at", "wanted", "weight", "standing", "health", "ejected")
-    for column in columns:
+    for column in COLUMNS:
         getattr(start, column)[known] = getattr(before, column)[source]
     return start
 
@@ -200,7 +216,13 @@ def _averaged(
 
 
 def _wanted(
-    seen: Observed, capacity: Floats, standing: Codes, settings: BalancingSettings
+    seen: Observed,
+    capacity: Floats,
+    standing: Codes,
+    curves: Floats,
+    *,
+    settings: BalancingSettings,
+    growth: float,
 ) -> Floats:
     """Where weights go to, 1 being the mean of the members."""
     if settings.formula is Formula.SIMPLE:
@@ -213,10 +235,22 @@ def _wanted(
             )
         )
     own = (standing == Standing.ESTIMATED) | (standing == Standing.KEPT)
-    if not own.any():
-        return np.ones(len(capacity))
-    mean = float(capacity[own].mean())
-    return np.clip(np.where(own, capacity / mean, 1.0), settings.least, settings.most)
+    match settings.strategy:
+        case StrategyName.ROUND_ROBIN:
+            good = np.full(len(capacity), np.nan)
+        case StrategyName.RESPONSE_TIME:
+            answered = seen.response_seconds >= QUICKEST_SECONDS
+            good = 1 / np.where(answered, seen.response_seconds, np.nan)
+        case StrategyName.RESOURCE_AWARE:
+            good = to_spare(seen.cpu, seen.memory, seen.network, seen.response_seconds)
+        case StrategyName.PREDICTIVE:
+            good = 1 / predicted(curves, seen.requests_per_second * growth)
+        case _:
+            good = np.where(own, capacity, np.nan)
+    good = np.where(standing == Standing.BLACKOUT, np.nan, good)
+    known = ~np.isnan(good)
+    mean = float(good[known].mean()) if known.any() else 1.0
+    return np.clip(np.where(known, good / mean, 1.0), settings.least, settings.most)
 
 
 def _stepped(

@@ -86,6 +86,7 @@ def _costs(rounds: int, say: Callable[[str], None]) -> list[Gate]:
     seen = Observed(
         names, rng.uniform(10, 100, count), rng.uniform(0.1, 0.9, count), np.zeros(count),
         rng.uniform(0.01, 0.1, count), np.ones(count), np.full(count, 3600.0),
+        rng.uniform(0.1, 0.9, count), rng.uniform(0.1, 0.9, count), rng.uniform(0.1, 0.9, count),
     )  # fmt: skip
     best = 1.0
     found = first_round(names, at_seconds=0.0)

@@ -251,7 +251,11 @@ def _observed(play: _Play, now: float) -> Observed:
         rows.append(((count + lost) / seconds, min(used, 1.0), lost / seconds, response))
     requests, used_all, errors, responses = np.array(rows).T
     whole = np.full(len(rows), 1.0)
-    return Observed(play.round.names, requests, used_all, errors, responses, whole, whole * now)
+    memory, network = np.full(len(rows), _MEMORY), used_all / 10
+    return Observed(
+        play.round.names, requests, used_all, errors, responses, whole, whole * now,
+        used_all, memory, network,
+    )  # fmt: skip
 
 
 def _outcome(play: _Play, arrivals: Floats, took: Floats) -> Outcome:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenixctl.balancing.weights import Observed, Round, Standing, first_round, next_round
-from phoenixctl.model.balancing import BalancingSettings, Formula
+from phoenixctl.model.balancing import BalancingSettings, Formula, StrategyName
 
 SETTINGS = BalancingSettings()
 NAMES = ("a", "b", "c", "d")
@@ -36,6 +36,9 @@ def seen(
         np.full(count, 0.01),
         np.ones(count) if up is None else np.asarray(up, float),
         np.full(count, 3600.0) if age is None else np.asarray(age, float),
+        np.asarray(used, float),
+        np.full(count, 0.5),
+        np.full(count, 0.1),
     )
 
 
@@ -113,7 +116,7 @@ def test_a_member_without_load_keeps_its_estimate_until_that_is_too_old() -> Non
 
 def test_unknown_metrics_are_the_mean_and_nothing_worse() -> None:
     nothing = np.full(4, np.nan)
-    (found,) = rounds(Observed(NAMES, nothing, nothing, nothing, nothing, nothing, nothing))
+    (found,) = rounds(Observed(NAMES, *[nothing] * 9))
     assert found.weight.tolist() == [1.0] * 4
     assert set(found.standing.tolist()) == {Standing.MEAN}
 
@@ -182,6 +185,40 @@ def test_the_simple_formula_is_applied_as_specified() -> None:
     assert found.weight.tolist() == pytest.approx(wanted)
 
 
+@pytest.mark.parametrize(
+    ("strategy", "wanted"),
+    [
+        (StrategyName.ROUND_ROBIN, [1, 1, 1, 1]),
+        # 1/r is 100, 100, 50, 25.
+        (StrategyName.RESPONSE_TIME, [1.4545, 1.4545, 0.7273, 0.3636]),
+        (StrategyName.PREDICTIVE, [1.4545, 1.4545, 0.7273, 0.3636]),
+        # The scores: 0.3 cpu + 0.3 x 0.5 + 0.2 x 0.1 + 0.2 r.
+        (StrategyName.RESOURCE_AWARE, [1.0532, 1.0532, 1.0056, 0.8881]),
+        (StrategyName.TWO_CHOICES, [1.2, 1.2, 0.96, 0.64]),
+    ],
+)
+def test_a_strategy_says_what_weights_are_made_of(
+    strategy: StrategyName, wanted: list[float]
+) -> None:
+    look = seen([100] * 4, [0.4, 0.4, 0.5, 0.75])
+    look = replace(look, response_seconds=np.array([0.01, 0.01, 0.02, 0.04]))
+    settings = replace(SETTINGS, strategy=strategy)
+    found = next_round(first_round(NAMES, at_seconds=0), look, settings, at_seconds=30)
+    assert found.wanted.tolist() == pytest.approx(wanted, rel=2e-3)
+
+
+def test_the_predictive_strategy_reckons_with_the_load_to_come() -> None:
+    settings = replace(SETTINGS, strategy=StrategyName.PREDICTIVE)
+    found = first_round(NAMES, at_seconds=0)
+    capacity = np.array([400.0, 400, 400, 200])
+    for number, load in enumerate((20.0, 60.0, 100.0)):
+        look = seen([load] * 4, [0.4] * 4)
+        look = replace(look, response_seconds=0.01 / (1 - load / capacity))
+        found = next_round(found, look, settings, at_seconds=30.0 * number, growth=1.5)
+    # At 150 a second: 1 - 150/400 and 1 - 150/200.
+    assert found.wanted[3] / found.wanted[0] == pytest.approx(0.25 / 0.625, rel=1e-3)
+
+
 values = st.floats(0.0, 1e6, allow_nan=False) | st.just(float("nan"))
 ratios = st.floats(0.0, 1.0) | st.just(float("nan"))
 
@@ -195,17 +232,17 @@ ratios = st.floats(0.0, 1.0) | st.just(float("nan"))
         max_size=8,
     ),
     st.sampled_from(Formula),
+    st.sampled_from(StrategyName),
 )
 def test_weights_stay_within_their_bounds_whatever_is_seen(
-    looks: list[list[tuple[float, float, float, float]]], formula: Formula
+    looks: list[list[tuple[float, float, float, float]]], formula: Formula, strategy: StrategyName
 ) -> None:
-    settings = replace(SETTINGS, formula=formula)
+    settings = replace(SETTINGS, formula=formula, strategy=strategy)
     found = first_round(("a", "b", "c"), at_seconds=0.0)
     for number, look in enumerate(looks):
         requests, used, errors, up = (np.array(column, float) for column in zip(*look, strict=True))
-        observed = Observed(
-            found.names, requests, used, errors, used, up, np.full(3, 100.0 * number)
-        )
+        age = np.full(3, 100.0 * number)
+        observed = Observed(found.names, requests, used, errors, used, up, age, used, used, used)
         found = next_round(found, observed, settings, at_seconds=30.0 * (number + 1))
         assert np.all(found.weight >= settings.least)
         assert np.all(found.weight <= settings.most)
