@@ -71,6 +71,7 @@ def _later() -> Mapping[str, Any]:
     from phoenixctl.model import (
         alerting,
         aws,
+        balancing,
         bootstrap,
         fleet,
         hooks,
@@ -81,7 +82,7 @@ def _later() -> Mapping[str, Any]:
         s3,
     )
 
-    own = (alerting, aws, bootstrap, fleet, hooks, measuring, moving, routing, rules, s3)
+    own = (alerting, aws, balancing, bootstrap, fleet, hooks, measuring, moving, routing, rules, s3)
     return {name: found for module in own for name, found in vars(module).items()}
 
 

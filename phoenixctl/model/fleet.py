@@ -15,6 +15,7 @@ from phoenixctl.model.units import Bytes
 if TYPE_CHECKING:  # made only for fleets that have them; `model.codec` finds the names
     from phoenixctl.model.alerting import AlertSettings
     from phoenixctl.model.aws import AwsPool
+    from phoenixctl.model.balancing import BalancingSettings
     from phoenixctl.model.bootstrap import Bootstrap
     from phoenixctl.model.hooks import Drain, Hook, MetricNames, Readiness
     from phoenixctl.model.measuring import MetricsSettings
@@ -253,6 +254,7 @@ class Fleet:
         default_factory=lambda: MappingProxyType({})
     )  # who spreads requests over agents, by name
     metrics: MetricsSettings | None = None  # None: as they are measured by default
+    balancing: BalancingSettings | None = None  # None: as it is by default
     alerts: AlertSettings | None = None  # None: the default rules, and nobody is told
 
     def instances(self) -> tuple[Agent, ...]:

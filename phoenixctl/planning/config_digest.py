@@ -17,7 +17,7 @@ def config_digest(fleet: Fleet) -> str:
     Nodes that a provider has made are left out: they come and go without anybody editing it. Of
     files on the operator's side, a router's socket too, only the names count, for everybody of a
     team has them elsewhere; what is in them is in the digest of the bootstrap.
-    How the fleet is measured, and who is told of what, changes no plan.
+    How the fleet is measured, who is told of what, and what weights are made of changes no plan.
     """
     pools = {name: _anywhere(pool) for name, pool in fleet.pools.items()}
     routers = {
@@ -25,7 +25,8 @@ def config_digest(fleet: Fleet) -> str:
         for name, router in fleet.routers.items()
     }
     nodes = configured_nodes(fleet)
-    same = replace(fleet, nodes=nodes, pools=pools, routers=routers, metrics=None, alerts=None)
+    same = replace(fleet, nodes=nodes, pools=pools, routers=routers, metrics=None, alerts=None,
+                   balancing=None)  # fmt: skip
     written = encode(same)
     canonical = json.dumps(written, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()

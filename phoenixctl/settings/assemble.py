@@ -25,6 +25,7 @@ from phoenixctl.settings.pools import read_pools
 
 if TYPE_CHECKING:
     from phoenixctl.model.alerting import AlertSettings
+    from phoenixctl.model.balancing import BalancingSettings
     from phoenixctl.model.measuring import MetricsSettings
     from phoenixctl.model.routing import RouterSettings
     from phoenixctl.model.rules import PlacementSettings
@@ -55,6 +56,7 @@ def assemble(root: models.Root, surroundings: Surroundings, report: Report) -> F
         store=_store(root.store),
         routers=MappingProxyType(dict(_routers(root, agents, pool_of, report))),
         metrics=_metrics(root, pool_of, pools, agents, report),
+        balancing=_balancing(root, report),
         alerts=_alerts(root, pools, report),
     )
     if fleet.placement is not None or any(spec.rules for spec in agents.values()):
@@ -97,6 +99,14 @@ def _metrics(
     from phoenixctl.settings.metrics import read_metrics
 
     return read_metrics(root.metrics, nodes, pools, specs, report)
+
+
+def _balancing(root: models.Root, report: Report) -> BalancingSettings | None:
+    if root.balancing is None:
+        return None
+    from phoenixctl.settings.balancing import read_balancing
+
+    return read_balancing(root.balancing, report)
 
 
 def _alerts(root: models.Root, pools: Collection[str], report: Report) -> AlertSettings | None:

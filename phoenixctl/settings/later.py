@@ -84,6 +84,12 @@ def _alerts() -> type[BaseModel]:
     return AlertsSection
 
 
+def _balancing() -> type[BaseModel]:
+    from phoenixctl.settings.balancing_sections import BalancingSection
+
+    return BalancingSection
+
+
 Taints = Annotated[list[Annotated[Any, Later(_taint), TAINT_ALONE]], ONE_OR_MORE]
 Rules = Annotated[Any, Later(_rules)]
 Placement = Annotated[Any, Later(_placement)]
@@ -92,3 +98,4 @@ Checkpoints = Annotated[Any, Later(_checkpoints)]
 Router = Annotated[Any, Later(_router)]
 Metrics = Annotated[Any, Later(_metrics)]
 Alerts = Annotated[Any, Later(_alerts)]
+Balancing = Annotated[Any, Later(_balancing)]

@@ -9,6 +9,7 @@ from phoenixctl.model import fleet, hooks, s3
 from phoenixctl.settings.aws_values import BucketName, ObjectPrefix, PricedKind, Region
 from phoenixctl.settings.later import (
     Alerts,
+    Balancing,
     Checkpoints,
     Metrics,
     Migration,
@@ -343,4 +344,7 @@ class Root(Section):
         "Who spreads requests over agents, by the router's name."
     )
     metrics: Metrics | None = key("How the fleet is measured, by default as it says there.")
+    balancing: Balancing | None = key(
+        "How requests are spread over members, by default as it says there."
+    )
     alerts: Alerts | None = key("What is watched, and who is told; by default nobody is.")

@@ -41,6 +41,8 @@ def fleet_as_written(fleet: Fleet) -> Written:
 
     Nodes are listed one by one, each with all it has, wherever it came from.
     """
+    from phoenixctl.settings.plainly_seldom import seldom_as_written
+
     return {
         "fleet": {"name": fleet.name},
         "pools": {name: _pool(pool) for name, pool in fleet.pools.items()},
@@ -53,7 +55,7 @@ def fleet_as_written(fleet: Fleet) -> Written:
         "prices": dict(fleet.prices),
         "store": None if fleet.store is None else {"s3": _s3(fleet.store)},
         "routers": {name: _router(router) for name, router in fleet.routers.items()},
-        **_watching(fleet),
+        **seldom_as_written(fleet),
     }
 
 
@@ -375,17 +377,6 @@ def _router(router: RouterSettings) -> Written:
         "check": None if check is None else duration(check),
         "max_sessions": router.max_sessions,
         "timeout": duration(router.timeout_seconds),
-    }
-
-
-def _watching(fleet: Fleet) -> Written:
-    """What few fleets have written down."""
-    from phoenixctl.settings.plainly_alerts import alerts_as_written
-    from phoenixctl.settings.plainly_metrics import metrics_as_written
-
-    return {
-        "metrics": fleet.metrics and metrics_as_written(fleet.metrics),
-        "alerts": fleet.alerts and alerts_as_written(fleet.alerts),
     }
 
 

@@ -6,9 +6,12 @@ when it comes; what is left to do in the order of time are arrivals, ends, polls
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush, heapreplace
+from math import inf
 from random import Random
+from typing import Final
 
 import numpy as np
 
@@ -19,7 +22,8 @@ from phoenixctl.balancing.strategies.resource_aware import score
 from phoenixctl.balancing.weights import Observed, Round, first_round, next_round
 from phoenixctl.model.balancing import BalancingSettings
 
-_MEMORY = 0.4  # of each machine, all the time: memory says nothing of the load here
+_REFUSED_SECONDS: Final = 0.001  # a broken machine says so at once
+_MEMORY: Final = 0.4  # of each machine, all the time: memory says nothing of the load here
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,44 +128,62 @@ def _requests(setting: Setting, seed: int) -> tuple[Floats, Floats]:
 
 
 def _played(play: _Play, arrivals: list[float], work: list[float], took: Floats) -> None:
-    setting = play.setting
     index = {server.machine.name: n for n, server in enumerate(play.servers)}
     ends: list[tuple[float, int, Peer, int, float]] = []
-    happenings = sorted(setting.happenings, key=lambda h: h.at_seconds, reverse=True)
-    next_poll, next_round_at = setting.poll_seconds, setting.round_seconds
-    judged = False
-    strategy = play.way.strategy
+    times = _Times(play, index)
+    timeout, strategy = play.setting.timeout_seconds, play.way.strategy
     for number, now in enumerate(arrivals):
         while ends and ends[0][0] <= now:
             _ended(play, heappop(ends))
-        if now >= next_poll:
-            _polled(play, now)
-            next_poll += setting.poll_seconds
-        if now >= next_round_at:
-            _round(play, now)
-            next_round_at += setting.round_seconds
-        while happenings and happenings[-1].at_seconds <= now:
-            happening = happenings.pop()
-            play.servers[index[happening.machine]].speed = happening.speed
-        if not judged and now >= setting.warm_seconds:
-            judged = True
-            for server in play.servers:
-                server.worked = server.done(now)
+        if now >= times.next:
+            times.come(now)
         pool = play.pools[number % len(play.pools)]
-        peer = (
-            _best(play, pool, now)
-            if isinstance(strategy, Naive)
-            else started(pool, strategy, play.rng, now)
-        )
+        if isinstance(strategy, Naive):
+            peer = _best(play, pool, now)
+        else:
+            peer = started(pool, strategy, play.rng, now)
         at = index[peer.name]
         server = play.servers[at]
         server.connections += 1
-        over = now + 0.001 if server.speed <= 0 else server.take(now, work[number])
-        lost = server.speed <= 0 or over - now > setting.timeout_seconds
-        if lost and server.speed > 0:
-            over = now + setting.timeout_seconds
-        took[number] = setting.timeout_seconds if lost else over - now
+        broken = server.speed <= 0
+        over = now + _REFUSED_SECONDS if broken else server.take(now, work[number])
+        lost = broken or over - now > timeout
+        took[number] = timeout if lost else over - now
+        if lost and not broken:
+            over = now + timeout
         heappush(ends, (over, number, peer, at, -1.0 if lost else over - now))
+
+
+class _Times:
+    """What comes at times of its own: polls, rounds, what happens to machines, the first judged
+    moment."""
+
+    def __init__(self, play: _Play, index: Mapping[str, int]) -> None:
+        setting = play.setting
+        self._play = play
+        self._index = index
+        self._happenings = sorted(setting.happenings, key=lambda h: h.at_seconds, reverse=True)
+        self._poll, self._round = setting.poll_seconds, setting.round_seconds
+        self._judged: float = setting.warm_seconds
+        self.next = 0.0
+
+    def come(self, now: float) -> None:
+        play, setting = self._play, self._play.setting
+        if now >= self._poll:
+            _polled(play, now)
+            self._poll += setting.poll_seconds
+        if now >= self._round:
+            _round(play, now)
+            self._round += setting.round_seconds
+        while self._happenings and self._happenings[-1].at_seconds <= now:
+            happening = self._happenings.pop()
+            play.servers[self._index[happening.machine]].speed = happening.speed
+        if now >= self._judged:
+            self._judged = inf
+            for server in play.servers:
+                server.worked = server.done(now)
+        happens = self._happenings[-1].at_seconds if self._happenings else inf
+        self.next = min(self._poll, self._round, self._judged, happens)
 
 
 def _ended(play: _Play, end: tuple[float, int, Peer, int, float]) -> None:

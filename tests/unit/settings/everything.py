@@ -180,6 +180,24 @@ metrics:
       timeout: 2s
     - {name: jobs, kind: statsd, command: [cat, /run/jobs]}
     - {name: cache, kind: redis, password: {env: REDIS}}
+balancing:
+  strategy: peak-ewma
+  formula: simple
+  interval: 20s
+  least: 0.2
+  most: 3
+  step: 0.4
+  most_change: 1.5
+  dead_band: 5%
+  half_life_rounds: 2
+  blackout: 5s
+  expiry: 2m
+  error_penalty: 2
+  rise: 3
+  fall: 4
+  most_ejected: 20%
+  panic_below: 40%
+  slow_start: 10s
 alerts:
   defaults: false
   rules:
