@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
+
+from phoenixctl.model.names import AgentId, NodeName
 
 
 class StrategyName(StrEnum):
@@ -67,3 +71,48 @@ class BalancingSettings:
     most_ejected: float = 0.3
     panic_below: float = 0.5
     slow_start_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class KeptMember:
+    """What is remembered of a member between two rounds.
+
+    `set` are the weights that this side has given it, the latest last: an apply that was cut off
+    may have left either. `total` requests and `errors` of them were counted `counted_at`; it was
+    first seen `since`. Times are in seconds since 1970.
+    """
+
+    node: NodeName
+    agent: AgentId
+    address: str
+    port: int
+    weight: float
+    healthy: bool
+    set: tuple[int, ...] = ()
+    total: int | None = None
+    errors: int | None = None
+    counted_at: float = 0.0
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBackend:
+    """The last round of a backend as a document, and the router's process that it was of."""
+
+    at_seconds: float
+    pid: int | None
+    members: Mapping[str, KeptMember]
+    round: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceMemory:
+    """What balancing remembers of a fleet, by `router/backend`.
+
+    `strategy` was set by command and goes before the configuration's; `out` are agents that were
+    taken out of balancing by command.
+    """
+
+    backends: Mapping[str, KeptBackend] = field(default_factory=lambda: MappingProxyType({}))
+    strategy: StrategyName | None = None
+    out: frozenset[AgentId] = frozenset()

@@ -32,6 +32,7 @@ class Action(StrEnum):
     DESTROY = "destroy node"
     FORGET = "forget node"
     ROUTE = "set members"
+    WEIGH = "set weights"
     # Of playbooks.
     EXEC = "run command"
     COPY = "copy file"

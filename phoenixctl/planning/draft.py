@@ -20,6 +20,7 @@ _ORDER: Final = {
             Action.UNPROTECT, Action.CREATE, Action.JOIN, Action.PROTECT, Action.UNCORDON,
             Action.CORDON, Action.STOP, Action.MIGRATE, Action.START, Action.UPDATE, Action.RESTART,
             Action.DRAIN, Action.REBOOT, Action.DESTROY, Action.FORGET, Action.ROUTE,
+            Action.WEIGH,
         )
     )
 }  # fmt: skip

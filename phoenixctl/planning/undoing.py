@@ -18,6 +18,7 @@ from phoenixctl.planning.copies import ALIVE, Copies
 from phoenixctl.planning.digests import Digests
 from phoenixctl.planning.draft import Draft
 from phoenixctl.planning.known import is_configured
+from phoenixctl.planning.weighing import weighed_back
 
 _ENDS_NODE: Final = (Action.DESTROY, Action.FORGET)
 # Nobody misses what they did: a copy that had failed was put away, a node that goes was marked,
@@ -52,6 +53,8 @@ class Undoing:
             if step.action is Action.DESTROY:
                 self._cannot(step, "it was made anew, and the earlier machine is gone")
             return ()
+        if step.action is Action.WEIGH:
+            return (self.draft.add(weighed_back(step, self._why)),)
         if step.agent is not None:
             return self._undo_agent(step, step.agent, step.inverse)
         return self._undo_node(step, step.inverse)

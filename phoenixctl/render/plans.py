@@ -33,6 +33,7 @@ _SIGN: Final = {
     Action.DESTROY: ("-", "red"),
     Action.FORGET: ("-", "yellow"),
     Action.ROUTE: ("~", "cyan"),
+    Action.WEIGH: ("~", "cyan"),
     Action.EXEC: (">", "cyan"),
     Action.COPY: (">", "cyan"),
     Action.WAIT: ("?", "cyan"),
@@ -43,7 +44,7 @@ _SIGN: Final = {
 _NEW: Final = frozenset({Action.START, Action.CREATE, Action.JOIN})
 # Of the others the line says it all: what is cordoned was not, what is stopped is gone.
 _WITH_CHANGES: Final = frozenset(
-    {Action.CREATE, Action.UPDATE, Action.RESTART, Action.MIGRATE, Action.ROUTE}
+    {Action.CREATE, Action.UPDATE, Action.RESTART, Action.MIGRATE, Action.ROUTE, Action.WEIGH}
 )
 _FOLDED_FROM: Final = 4  # so many steps that are alike are shown as one line
 _CHANGES_SHOWN: Final = 12

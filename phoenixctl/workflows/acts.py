@@ -14,6 +14,7 @@ from phoenixctl.workflows.reboot import Reboot
 from phoenixctl.workflows.retire import Retire
 from phoenixctl.workflows.route import Route
 from phoenixctl.workflows.tasks import Tasks
+from phoenixctl.workflows.weigh import Weigh
 from phoenixctl.workflows.work import Trail, Work
 
 
@@ -41,6 +42,7 @@ def acts(work: Work, health: Health | None = None) -> Act:
         Action.REBOOT: Reboot(work),
         Action.MIGRATE: Migrate(work),
         Action.ROUTE: Route(work),
+        Action.WEIGH: Weigh(work),
         **dict.fromkeys(OF_PLAYBOOKS, tasks),
     }
 

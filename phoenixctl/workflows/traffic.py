@@ -202,13 +202,13 @@ class Traffic:
     ) -> tuple[Member, ...]:
         """The members that a backend should have: its agents that are active and ready, where the
         snapshot has them."""
-        settings = self._router(router).settings
+        settings = self.router(router).settings
         specs = _specs(settings, backend)
         return wanted_members(seen, await self._addresses.spots(snapshot, specs), specs, settings)
 
     async def reconcile(self, router: str, backend: str, snapshot: Snapshot) -> Reconciled:
         """Make a backend's members those that it should have."""
-        to = _Backend(self._router(router), backend)
+        to = _Backend(self.router(router), backend)
         async with self._alone(to) as seen:
             members = await self.wanted(router, backend, seen, snapshot)
             return await to.router.reconcile(backend, members)
@@ -235,7 +235,8 @@ class Traffic:
             return BackendStatus(name, specs, error=error)
         return BackendStatus(name, specs, seen, wanted)
 
-    def _router(self, name: str) -> Router:
+    def router(self, name: str) -> Router:
+        """The router of that name; CommandFailed when it left the configuration."""
         found = self._routers.get(name)
         if found is None:
             raise CommandFailed(f"router {name} is not in the configuration any more")

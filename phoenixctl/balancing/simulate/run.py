@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush, heapreplace
 from math import inf
-from random import Random
 from typing import Final
 
 import numpy as np
@@ -78,7 +77,7 @@ class _Play:
     setting: Setting
     way: Way
     settings: BalancingSettings
-    rng: Random
+    rng: np.random.Generator
     servers: list[_Server]
     pools: list[Pool]
     round: Round
@@ -110,7 +109,7 @@ def _begun(setting: Setting, way: Way, settings: BalancingSettings, seed: int) -
         setting,
         way,
         settings,
-        Random(seed),  # noqa: S311 (chance that can be played again)
+        np.random.default_rng([seed, 1]),
         servers,
         pools,
         first_round(names, at_seconds=0.0),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from random import Random
 from typing import Final, TypeAlias
 
+from phoenixctl.balancing.chance import Chance
 from phoenixctl.balancing.pool import Peer, Pool
 from phoenixctl.balancing.strategies import (
     least_connections,
@@ -19,7 +19,7 @@ from phoenixctl.balancing.strategies import (
 )
 from phoenixctl.model.balancing import StrategyName
 
-Pick: TypeAlias = Callable[[Pool, Random, float], Peer]
+Pick: TypeAlias = Callable[[Pool, Chance, float], Peer]
 
 PICKS: Final[Mapping[StrategyName, Pick]] = {
     StrategyName.ROUND_ROBIN: round_robin.pick,
@@ -33,7 +33,7 @@ PICKS: Final[Mapping[StrategyName, Pick]] = {
 }
 
 
-def started(pool: Pool, strategy: StrategyName, rng: Random, now: float) -> Peer:
+def started(pool: Pool, strategy: StrategyName, rng: Chance, now: float) -> Peer:
     """Pick a peer for a request that begins now; NoHealthyNode when nobody could take it."""
     peer = PICKS[strategy](pool, rng, now)
     peer.connections += 1

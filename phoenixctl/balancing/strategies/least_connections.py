@@ -5,12 +5,11 @@ Counts that are polled from the peers herd: until the next poll everybody sends 
 
 from __future__ import annotations
 
-from random import Random
-
+from phoenixctl.balancing.chance import Chance
 from phoenixctl.balancing.pool import Peer, Pool
 
 
-def pick(pool: Pool, rng: Random, now: float) -> Peer:
+def pick(pool: Pool, rng: Chance, now: float) -> Peer:
     """Ties go to who has waited longest, and among those never picked to chance."""
     return min(
         pool.candidates(),

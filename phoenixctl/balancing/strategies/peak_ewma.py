@@ -7,9 +7,9 @@ a peer which stalls is left within a request or two.
 from __future__ import annotations
 
 from math import exp
-from random import Random
 from typing import Final
 
+from phoenixctl.balancing.chance import Chance
 from phoenixctl.balancing.pool import Peer, Pool
 from phoenixctl.balancing.strategies.two_choices import two_of
 
@@ -17,7 +17,7 @@ DECAY_SECONDS: Final = 10.0
 _UNTRIED: Final = 1e6  # of a peer that has requests and never answered: worse than all others
 
 
-def pick(pool: Pool, rng: Random, now: float) -> Peer:
+def pick(pool: Pool, rng: Chance, now: float) -> Peer:
     one, other = two_of(pool.candidates(), rng)
     return min(one, other, key=lambda peer: _cost(pool, peer, now))
 

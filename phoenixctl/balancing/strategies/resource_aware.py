@@ -5,9 +5,9 @@ Its lowest score is not simply picked: until the next measurement everybody woul
 
 from __future__ import annotations
 
-from random import Random
 from typing import Final
 
+from phoenixctl.balancing.chance import Chance
 from phoenixctl.balancing.pool import Measured, Peer, Pool
 from phoenixctl.balancing.shares import damped
 from phoenixctl.balancing.strategies.two_choices import by_share
@@ -15,7 +15,7 @@ from phoenixctl.balancing.strategies.two_choices import by_share
 SLOWEST_SECONDS: Final = 1.0  # a response time of this or more counts as the worst
 
 
-def pick(pool: Pool, rng: Random, now: float) -> Peer:
+def pick(pool: Pool, rng: Chance, now: float) -> Peer:
     return by_share(pool, rng, now, lambda peer: peer.share)
 
 

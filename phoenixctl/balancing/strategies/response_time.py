@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from random import Random
-
+from phoenixctl.balancing.chance import Chance
 from phoenixctl.balancing.pool import Peer, Pool
 from phoenixctl.balancing.shares import damped
 from phoenixctl.balancing.strategies.two_choices import by_share
 
 
-def pick(pool: Pool, rng: Random, now: float) -> Peer:
+def pick(pool: Pool, rng: Chance, now: float) -> Peer:
     return by_share(pool, rng, now, lambda peer: peer.share)
 
 

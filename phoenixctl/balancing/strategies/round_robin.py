@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from random import Random
-
+from phoenixctl.balancing.chance import Chance
 from phoenixctl.balancing.pool import Peer, Pool
 
 
-def pick(pool: Pool, rng: Random, now: float) -> Peer:  # noqa: ARG001
+def pick(pool: Pool, rng: Chance, now: float) -> Peer:  # noqa: ARG001
     """Whoever has waited longest; who was never picked comes first."""
     return min(pool.candidates(), key=lambda p: -1.0 if p.last_use is None else p.last_use)

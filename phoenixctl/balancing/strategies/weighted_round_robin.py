@@ -6,12 +6,11 @@ gets it and owes all of it back.
 
 from __future__ import annotations
 
-from random import Random
-
+from phoenixctl.balancing.chance import Chance
 from phoenixctl.balancing.pool import Peer, Pool
 
 
-def pick(pool: Pool, rng: Random, now: float) -> Peer:  # noqa: ARG001
+def pick(pool: Pool, rng: Chance, now: float) -> Peer:  # noqa: ARG001
     peers = pool.candidates()
     total = 0.0
     best = peers[0]
