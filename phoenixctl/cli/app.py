@@ -100,6 +100,9 @@ COMMANDS: Final = {
     "routers": Entry(
         "Run", "routers", "Show which agents get traffic; set it right.", group=True
     ),
+    "balance": Entry(
+        "Run", "balance", "Give each member the share of requests that it can take.", group=True
+    ),
     "exec": Entry("Run", "exec", "Run a command on many nodes; equal output is shown once."),
     "cp": Entry("Run", "cp", "Copy files to and from nodes."),
     "config": Entry("Set up", "config", "Check and show the configuration.", group=True),

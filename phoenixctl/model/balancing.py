@@ -115,4 +115,4 @@ class BalanceMemory:
 
     backends: Mapping[str, KeptBackend] = field(default_factory=lambda: MappingProxyType({}))
     strategy: StrategyName | None = None
-    out: frozenset[AgentId] = frozenset()
+    out: tuple[AgentId, ...] = ()

@@ -18,7 +18,7 @@ from phoenixctl.planning.copies import ALIVE, Copies
 from phoenixctl.planning.digests import Digests
 from phoenixctl.planning.draft import Draft
 from phoenixctl.planning.known import is_configured
-from phoenixctl.planning.weighing import weighed_back
+from phoenixctl.planning.weight_steps import weighed_back
 
 _ENDS_NODE: Final = (Action.DESTROY, Action.FORGET)
 # Nobody misses what they did: a copy that had failed was put away, a node that goes was marked,

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from phoenixctl.balancing.kept import round_document, round_from
+from phoenixctl.balancing.kept import round_from
 from phoenixctl.balancing.weights import WORDS, Observed, Round, Standing, first_round, next_round
-from phoenixctl.metrics.series import Batch
-from phoenixctl.metrics.subjects import agent_subject
 from phoenixctl.model.balancing import (
     BalanceMemory,
     BalancingSettings,
@@ -25,8 +21,6 @@ from phoenixctl.model.balancing import (
     KeptMember,
 )
 from phoenixctl.model.names import AgentId, NodeName
-from phoenixctl.model.plan import Action, Change, Drift, Inverse, Plan, Step
-from phoenixctl.model.playbook import EVERYWHERE
 from phoenixctl.model.reading import AgentMetric, Metric, Reading
 from phoenixctl.model.routing import (
     BackendStatus,
@@ -41,7 +35,6 @@ from phoenixctl.model.snapshot import AgentObservation, AgentState, NodeObservat
 from phoenixctl.planning.order import by_name
 from phoenixctl.planning.routing import agent_of
 
-TAKE_BACK: Final = "phoenixctl balance apply --take-back"
 _LEAST_SECONDS: Final = 0.5  # between two counts: of less no rate is made
 _RUNNING: Final = (AgentState.RUNNING, AgentState.STARTING)
 
@@ -311,102 +304,3 @@ def _value(reading: Reading | None) -> float:
 
 def _known(value: np.float64) -> float | None:
     return None if np.isnan(value) else float(value)
-
-
-def plan_weights(found: Sequence[Weighing], *, strategy: str) -> Plan:
-    """A step for each backend of which a weight changes."""
-    steps, unchanged, drift = [], [], []
-    for weighing in found:
-        changes = tuple(
-            Change(m.name, str(m.now), str(m.wanted)) for m in weighing.members if m.changes
-        )
-        drift += [
-            Drift(f"router.{weighing.of}", f"{m.name} has weight {m.now}, {m.why}", TAKE_BACK)
-            for m in weighing.members
-            if m.foreign
-        ]
-        if changes:
-            steps.append(_step(weighing, changes, strategy))
-        else:
-            unchanged.append(f"{weighing.of} has the weights that it should have")
-    return Plan("set weights", tuple(steps), tuple(unchanged), drift=tuple(drift))
-
-
-def _step(weighing: Weighing, changes: tuple[Change, ...], strategy: str) -> Step:
-    reason = f"{strategy} over {len(weighing.members)} members"
-    if weighing.restarted:
-        reason = f"the router was started anew and lost its weights; {reason}"
-    return Step(
-        Action.WEIGH,
-        EVERYWHERE,
-        None,
-        reason,
-        changes=changes,
-        router=weighing.of,
-        inverse=Inverse(Action.WEIGH),
-    )
-
-
-def weighed_back(step: Step, why: str) -> Step:
-    """The step that gives members the weights that they had before."""
-    back = tuple(Change(c.name, c.after, c.before) for c in step.changes)
-    return replace(step, reason=why, changes=back, after=())
-
-
-def remembered(
-    found: Sequence[Weighing], memory: BalanceMemory, *, at_seconds: float
-) -> BalanceMemory:
-    """What the next round goes on from; to be kept before the plan is carried out, so that both the
-    weights that are set and those that will be are known as ours."""
-    backends = dict(memory.backends)
-    for weighing in found:
-        rows = {m.name: m for m in weighing.members}
-        members = {
-            name: replace(
-                kept,
-                weight=rows[name].weight or 0.0,
-                set=_set(rows[name], kept),
-            )
-            for name, kept in weighing.counts.items()
-        }
-        backends[weighing.of] = KeptBackend(
-            at_seconds, weighing.pid, MappingProxyType(members), round_document(weighing.round)
-        )
-    return replace(memory, backends=MappingProxyType(backends))
-
-
-def _set(row: Weighed, kept: KeptMember) -> tuple[int, ...]:
-    """One that somebody else holds keeps what was set last, as that is how it is told."""
-    if row.wanted is None:
-        return kept.set
-    return (row.now, row.wanted) if row.wanted != row.now else (row.wanted,)
-
-
-def round_batches(found: Sequence[Weighing], *, at_seconds: float) -> tuple[Batch, ...]:
-    """A round as values over time, by `node/agent`."""
-    rows = [m for weighing in found for m in weighing.members if m.agent and m.node]
-    if not rows:
-        return ()
-    columns = {
-        "balance_weight": [_or_nan(m.weight) for m in rows],
-        "balance_weight_set": [float(m.now) for m in rows],
-        "balance_weight_effective": [_or_nan(m.seen.effective_weight) for m in rows],
-        "balance_capacity": [_or_nan(m.capacity) for m in rows],
-    }
-    subjects = tuple(agent_subject(str(m.node), str(m.agent)) for m in rows)
-    order = sorted(range(len(rows)), key=subjects.__getitem__)
-    return (
-        Batch(
-            at_seconds,
-            tuple(subjects[n] for n in order),
-            {name: _float32([column[n] for n in order]) for name, column in columns.items()},
-        ),
-    )
-
-
-def _or_nan(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
-
-
-def _float32(values: list[float]) -> NDArray[np.float32]:
-    return np.array(values, np.float32)

@@ -17,7 +17,8 @@ MUTATING = {
     "state restore", "nodes protect", "nodes unprotect", "nodes reboot", "rebalance",
     "routers reconcile", "playbook run", "migrate", "alerts evaluate", "alerts silence",
     "install collector",
-    "alerts test",
+    "alerts test", "balance apply", "balance auto", "balance pick", "balance set-strategy",
+    "balance add", "balance remove",
 }  # fmt: skip
 
 
@@ -51,7 +52,7 @@ def test_the_tree_is_the_one_that_operators_know() -> None:
         "alerts ls", "alerts history",
         "metrics collect", "metrics record", "metrics ls", "metrics get", "metrics stats",
         "metrics export", "metrics serve", "metrics health",
-        "metrics watch",
+        "metrics watch", "balance status", "balance plan", "balance history", "balance simulate",
     }  # fmt: skip
 
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from phoenixctl.cli.approve import DryRun, LockWait, Yes, change
 from phoenixctl.cli.command import command, group
+from phoenixctl.cli.routing import asked, errors_of, name_errors
 from phoenixctl.cli.run import Run
-from phoenixctl.model.errors import ExitCode, UsageError
+from phoenixctl.model.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from phoenixctl.cli.compose import Parts
-    from phoenixctl.model.errors import PhoenixError
     from phoenixctl.model.plan import Plan
     from phoenixctl.model.routing import RouterStatus
 
@@ -36,13 +36,13 @@ def ls(run: Run) -> None:
 def status(run: Run) -> ExitCode:
     from phoenixctl.render.routers import is_as_wanted, print_status, status_document
 
-    found = run.within(_asked)
+    found, _ = run.within(asked)
     run.emit(
         "routers-status",
         lambda: status_document(run.parts.configured, found),
         lambda console: print_status(found, console),
     )
-    _name_errors(run, found)
+    name_errors(run, found)
     answering = [router for router in found if router.error is None]
     if not all(is_as_wanted(router) for router in answering):
         run.note("not all members are as they should be; try: phoenixctl routers reconcile")
@@ -56,48 +56,16 @@ def reconcile(
     async def make(parts: Parts) -> Plan:
         from phoenixctl.planning.routing import plan_routes
 
-        return plan_routes(await _asked(parts))
+        return plan_routes((await asked(parts))[0])
 
     return change(run, make, yes=yes, dry_run=dry_run, lock_wait=lock_wait)
-
-
-async def _asked(parts: Parts) -> Sequence[RouterStatus]:
-    """Every router, beside what is seen to run."""
-    from phoenixctl.cli.observing import observed
-    from phoenixctl.workflows.observe import READY
-    from phoenixctl.workflows.traffic import Traffic
-
-    if not parts.configured.routers:
-        raise UsageError(
-            "no router is configured",
-            hint="write one under routers; its keys: phoenixctl config schema",
-        )
-    await parts.know_recorded_nodes()
-    snapshot = await observed(parts, depth=READY)
-    return await Traffic(parts.fleet, parts.routers, parts.clock).status(snapshot)
-
-
-def _errors(found: Sequence[RouterStatus]) -> Iterator[tuple[str, PhoenixError]]:
-    for router in found:
-        if router.error is not None:
-            yield router.settings.name, router.error
-        for backend in router.backends:
-            if backend.error is not None:
-                yield f"{router.settings.name}/{backend.name}", backend.error
-
-
-def _name_errors(run: Run, found: Sequence[RouterStatus]) -> None:
-    for name, error in _errors(found):
-        run.note(f"{name}: {error.kind}: {error}")
-        if error.hint:
-            run.note(f"  try: {error.hint}")
 
 
 def _exit_code(found: Sequence[RouterStatus]) -> ExitCode:
     """3 when a member is missing, too many or does not serve; an error's own code before that."""
     from phoenixctl.model.outcome import gravest
 
-    codes = [error.exit_code for _, error in _errors(found)]
+    codes = [error.exit_code for _, error in errors_of(found)]
     for backend in (backend for router in found for backend in router.backends):
         if not backend.as_wanted or not backend.serves:
             codes.append(ExitCode.SOME_FAILED)

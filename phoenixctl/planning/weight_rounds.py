@@ -1,0 +1,75 @@
+"""What is kept of a round: for the next one to go on from, and as values over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phoenixctl.balancing.kept import round_document
+from phoenixctl.metrics.series import Batch
+from phoenixctl.metrics.subjects import agent_subject
+from phoenixctl.model.balancing import BalanceMemory, KeptBackend, KeptMember
+from phoenixctl.planning.weighing import Weighed, Weighing
+
+
+def remembered(
+    found: Sequence[Weighing], memory: BalanceMemory, *, at_seconds: float
+) -> BalanceMemory:
+    """What the next round goes on from; to be kept before the plan is carried out, so that both the
+    weights that are set and those that will be are known as ours."""
+    backends = dict(memory.backends)
+    for weighing in found:
+        rows = {m.name: m for m in weighing.members}
+        members = {
+            name: replace(
+                kept,
+                weight=rows[name].weight or 0.0,
+                set=_set(rows[name], kept),
+            )
+            for name, kept in weighing.counts.items()
+        }
+        backends[weighing.of] = KeptBackend(
+            at_seconds, weighing.pid, MappingProxyType(members), round_document(weighing.round)
+        )
+    return replace(memory, backends=MappingProxyType(backends))
+
+
+def _set(row: Weighed, kept: KeptMember) -> tuple[int, ...]:
+    """One that somebody else holds keeps what was set last, as that is how it is told."""
+    if row.wanted is None:
+        return kept.set
+    return (row.now, row.wanted) if row.wanted != row.now else (row.wanted,)
+
+
+def round_batches(found: Sequence[Weighing], *, at_seconds: float) -> tuple[Batch, ...]:
+    """A round as values over time, by `node/agent`."""
+    rows = [m for weighing in found for m in weighing.members if m.agent and m.node]
+    if not rows:
+        return ()
+    columns = {
+        "balance_weight": [_or_nan(m.weight) for m in rows],
+        "balance_weight_set": [float(m.now) for m in rows],
+        "balance_weight_effective": [_or_nan(m.seen.effective_weight) for m in rows],
+        "balance_capacity": [_or_nan(m.capacity) for m in rows],
+    }
+    subjects = tuple(agent_subject(str(m.node), str(m.agent)) for m in rows)
+    order = sorted(range(len(rows)), key=subjects.__getitem__)
+    return (
+        Batch(
+            at_seconds,
+            tuple(subjects[n] for n in order),
+            {name: _float32([column[n] for n in order]) for name, column in columns.items()},
+        ),
+    )
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _float32(values: list[float]) -> NDArray[np.float32]:
+    return np.array(values, np.float32)
