@@ -99,14 +99,14 @@ class Metrics:
 
     @cached_property
     def _fleet(self) -> Fleet:
-        from phoenixctl.cli.compose import cache_folder
+        from phoenixctl.cli.configuration import cache_folder
         from phoenixctl.settings.compiled import load_fleet
 
         return load_fleet(self._path, environ=os.environ, overrides={}, cache=cache_folder())
 
     @cached_property
     def _state(self) -> Path:
-        from phoenixctl.cli.compose import state_folder
+        from phoenixctl.cli.configuration import state_folder
 
         return state_folder(self._fleet.name)
 

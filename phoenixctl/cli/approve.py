@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
     from phoenixctl.workflows.halt import Halt
     from phoenixctl.workflows.means import Manner, Watcher
     from phoenixctl.workflows.report import Report, StepResult
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-LockWait = Annotated[
-    str | None,
-    typer.Option("--lock-wait", metavar="TIME", help="Wait so long for another run: 30s, 5m."),
-]
 
 
 def change(

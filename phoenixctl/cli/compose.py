@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from phoenixctl.cli.configuration import configuration, state_folder
 from phoenixctl.model.errors import ConfigError
 from phoenixctl.model.fleet import AgentSpec, Fleet, Node, SecretRef
 from phoenixctl.model.names import NodeName
@@ -155,12 +156,9 @@ class Parts:
 
 def compose(config: Path | None, overrides: Mapping[str, str]) -> Parts:
     """Find and read the configuration, add the nodes that providers made, join the parts."""
-    from phoenixctl.settings.compiled import load_fleet
-    from phoenixctl.settings.find import find_config
     from phoenixctl.settings.secret import read_secret
 
-    path = find_config(config, os.environ, Path.cwd())
-    fleet = load_fleet(path, environ=os.environ, overrides=overrides, cache=cache_folder())
+    path, fleet = configuration(config, overrides)
     state = state_folder(fleet.name)
     clock = SystemClock()
     records = records_of(fleet, state, clock)
@@ -268,20 +266,6 @@ def read_file(path: str) -> bytes:
         raise ConfigError(
             f"{path} cannot be read: {error.strerror}", hint="phoenixctl config check"
         ) from None
-
-
-def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/phoenixctl`: what can be removed at any time."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    root = Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache"
-    return root / "phoenixctl"
-
-
-def state_folder(fleet: str) -> Path:
-    """`$XDG_STATE_HOME/phoenixctl/<fleet>`."""
-    base = os.environ.get("XDG_STATE_HOME")
-    root = Path(base) if base and Path(base).is_absolute() else Path.home() / ".local" / "state"
-    return root / "phoenixctl" / fleet
 
 
 def local_provider(fleet: str, state: Path) -> LocalProvider:

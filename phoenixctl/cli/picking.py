@@ -5,14 +5,15 @@ Without numpy, pydantic and SSH: a script asks for every request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from phoenixctl.balancing.pool import Pool
 from phoenixctl.balancing.strategies.every import started
+from phoenixctl.cli.configuration import configuration, state_folder
 from phoenixctl.model.balancing import (
     BalanceMemory,
     BalancingSettings,
@@ -60,7 +61,7 @@ class Picked:
 
 
 def picked(
-    parts: Parts,
+    run: Run,
     backend: str,
     strategy: StrategyName | None,
     hold_seconds: float,
@@ -68,12 +69,14 @@ def picked(
     dry_run: bool,
 ) -> Picked:
     """Pick by what the last round has seen and by what is open from earlier picks."""
-    memory = BalanceFile(parts.state).read()
-    settings = parts.configured.balancing or BalancingSettings()
+    _, fleet = configuration(run.config, run.overrides)
+    state = state_folder(fleet.name)
+    memory = BalanceFile(state).read()
+    settings = fleet.balancing or BalancingSettings()
     wanted = strategy or memory.strategy or settings.strategy
     of, kept = _backend(memory, backend)
-    now = parts.clock.epoch()
-    with _picks(parts, dry_run=dry_run) as picks:
+    now = time.time()
+    with PicksFile(state).changing(keep=not dry_run) as picks:
         pool = _pool(kept, memory, settings, picks, of=of, now=now)
         peer = started(pool, wanted, SystemRandom(), now)
         picks.add(of, peer.name, until=now + hold_seconds, now=now)
@@ -85,18 +88,14 @@ def picked(
     )  # fmt: skip
 
 
-def over(parts: Parts, backend: str, name: str, *, dry_run: bool) -> None:
+def over(run: Run, backend: str, name: str, *, dry_run: bool) -> None:
     """One request of a member is over; UsageError when none was open."""
-    of, _ = _backend(BalanceFile(parts.state).read(), backend)
-    with _picks(parts, dry_run=dry_run) as picks:
-        if not picks.end(of, name, now=parts.clock.epoch()):
+    _, fleet = configuration(run.config, run.overrides)
+    state = state_folder(fleet.name)
+    of, _ = _backend(BalanceFile(state).read(), backend)
+    with PicksFile(state).changing(keep=not dry_run) as picks:
+        if not picks.end(of, name, now=time.time()):
             raise UsageError(f"no request of {name} is open in {of}")
-
-
-@contextmanager
-def _picks(parts: Parts, *, dry_run: bool) -> Iterator[Picks]:
-    with PicksFile(parts.state).changing(keep=not dry_run) as picks:
-        yield picks
 
 
 def _backend(memory: BalanceMemory, name: str) -> tuple[str, KeptBackend]:

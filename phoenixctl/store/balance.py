@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
-from phoenixctl.model.balancing import BalanceMemory
-from phoenixctl.model.codec import decode, encode
+from phoenixctl.model.balancing import (
+    BalanceMemory,
+    KeptBackend,
+    KeptMember,
+    StrategyName,
+)
 from phoenixctl.model.errors import StateDamaged
 from phoenixctl.store.disk import read_or_none, write_safely
 
 _FORMAT: Final = 1
+_FIELDS: Final = KeptMember.__slots__
 
 
 class BalanceFile:
@@ -30,13 +37,55 @@ class BalanceFile:
             document: Any = json.loads(content)
             if document["format"] != _FORMAT:
                 raise ValueError(f"format {document['format']}")
-            return decode(BalanceMemory, document["memory"])
-        except (KeyError, TypeError, ValueError) as error:
+            return _memory(document)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise StateDamaged(
                 f"{self._path} cannot be understood: {error}",
                 hint=f"rm {self._path}; weights then begin anew",
             ) from None
 
     def write(self, memory: BalanceMemory) -> None:
-        document = {"format": _FORMAT, "memory": encode(memory)}
+        document = {
+            "format": _FORMAT,
+            "strategy": memory.strategy and memory.strategy.value,
+            "out": list(memory.out),
+            "backends": {
+                name: {
+                    "at": kept.at_seconds,
+                    "pid": kept.pid,
+                    "round": dict(kept.round),
+                    "members": {
+                        member: [getattr(of, field) for field in _FIELDS]
+                        for member, of in kept.members.items()
+                    },
+                }
+                for name, kept in memory.backends.items()
+            },
+        }
         write_safely(self._path, json.dumps(document, separators=(",", ":")).encode())
+
+
+def _memory(document: Mapping[str, Any]) -> BalanceMemory:
+    """Without `model.codec`, which has to know all of the model: a pick reads this each time."""
+    backends = {
+        name: KeptBackend(
+            float(kept["at"]),
+            kept["pid"],
+            MappingProxyType({m: _member(values) for m, values in kept["members"].items()}),
+            MappingProxyType(kept["round"]),
+        )
+        for name, kept in document["backends"].items()
+    }
+    strategy = document["strategy"]
+    return BalanceMemory(
+        MappingProxyType(backends),
+        None if strategy is None else StrategyName(strategy),
+        tuple(document["out"]),
+    )
+
+
+def _member(values: Sequence[Any]) -> KeptMember:
+    if len(values) != len(_FIELDS):
+        raise ValueError(f"a member of {len(values)} values")
+    fields = dict(zip(_FIELDS, values, strict=True))
+    return KeptMember(**{**fields, "set": tuple(fields["set"])})

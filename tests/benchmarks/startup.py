@@ -17,6 +17,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from phoenixctl.model.balancing import BalanceMemory, KeptBackend, KeptMember
+from phoenixctl.model.names import AgentId, NodeName
+from phoenixctl.store.balance import BalanceFile
 from tests.benchmarks.gates import Gate, report
 from tests.sshd import Sshd, public_key, user
 
@@ -24,6 +27,8 @@ HELP_LIMIT_MS = 100.0
 STATUS_LIMIT_MS = 400.0
 NODE_LIMIT_MS = 4.0
 SMALL, LARGE = 4, 100
+PICK_LIMIT_MS = 150.0
+PEERS = 100
 FEWEST_ROUNDS = 5
 
 
@@ -45,6 +50,9 @@ def run(rounds: int, say: Callable[[str], None]) -> list[Gate]:
             say(f"  {what:24} {cost:7.0f}")
             gates.append(Gate(f"{what}, ms", cost, HELP_LIMIT_MS))
         gates += _status(rounds, folder, say)
+        cost = _least(rounds, _pick_of_100(folder), folder, {})
+        say(f"  pick of {PEERS} members      {cost:7.0f}")
+        gates.append(Gate(f"balance pick of {PEERS} members, ms", cost, PICK_LIMIT_MS))
     report(gates, say)
     return gates
 
@@ -66,6 +74,19 @@ def _status(rounds: int, folder: Path, say: Callable[[str], None]) -> list[Gate]
         Gate(f"status of {count} nodes, ms", cost, STATUS_LIMIT_MS + NODE_LIMIT_MS * count)
         for count, cost in costs.items()
     ]
+
+
+def _pick_of_100(folder: Path) -> list[str]:
+    """The words of a pick from a backend of so many members."""
+    path = folder / "pick.yaml"
+    path.write_text("fleet: {name: picking}\n")
+    members = {
+        f"work-{n}": KeptMember(NodeName(f"n{n}"), AgentId(f"work-{n}"), "10.0.0.1", 80, 1.0, True)
+        for n in range(PEERS)
+    }
+    memory = BalanceMemory({"lb/work": KeptBackend(0.0, None, members)})
+    BalanceFile(folder / "state" / "phoenixctl" / "picking").write(memory)
+    return ["balance", "pick", "work", "--config", str(path)]
 
 
 def write_config(server: Sshd, count: int) -> Path:

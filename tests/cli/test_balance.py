@@ -209,11 +209,12 @@ def test_a_formula_that_swings_is_refused_before_anything_is_set(
 
 def test_picks_are_spread_over_healthy_agents_and_counted_between_calls(fleet: DemoFleet) -> None:
     one_round(fleet)
-    first = [fleet.ok("balance", "pick", "counter", "-o", "json").json for _ in range(3)]
+    pick = ["balance", "pick", "counter", "--strategy", "round-robin"]
+    first = [fleet.ok(*pick, "-o", "json").json for _ in range(3)]
     assert {one["agent"] for one in first} == {"counter-0", "counter-1", "counter-2"}
     assert {one["open"] for one in first} == {1}
     fleet.ok("balance", "pick", f"lb/{BACKEND}", "--done", first[0]["name"])
-    again = fleet.ok("balance", "pick", "counter").out.split()
+    again = fleet.ok(*pick).out.split()
     assert again[0] == first[0]["name"]
     assert again[1] == f"{first[0]['address']}:{first[0]['port']}"
     unknown = fleet.run("balance", "pick", "nothing")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from phoenixctl.cli.approve import DryRun, LockWait, Yes, change
+from phoenixctl.cli.approve import change
+from phoenixctl.cli.change_options import DryRun, LockWait, Yes
 from phoenixctl.cli.command import command, group
 from phoenixctl.cli.confirm import confirmed_off
 from phoenixctl.cli.run import Run

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from phoenixctl.cli.approve import LockWait
+from phoenixctl.cli.change_options import LockWait
 from phoenixctl.cli.command import command, group
 from phoenixctl.cli.durations import seconds_of
 from phoenixctl.cli.run import Run

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import sys
+from typing import Annotated
 
 import typer
 
-from phoenixctl.cli.approve import DryRun, LockWait
+from phoenixctl.cli.change_options import DryRun, LockWait
 from phoenixctl.cli.durations import seconds_of
 from phoenixctl.cli.run import Run
 from phoenixctl.model.balancing import StrategyName
-
-if TYPE_CHECKING:
-    from phoenixctl.cli.picking import Picked
+from phoenixctl.render.neutral import neutralise
 
 
 def pick(
@@ -41,17 +40,13 @@ def pick(
     from phoenixctl.cli.picking import over, picked
 
     if done is not None:
-        over(run.parts, backend, done, dry_run=dry_run)
+        over(run, backend, done, dry_run=dry_run)
         return
-    found = picked(run.parts, backend, strategy, seconds_of("--hold", hold) or 0.0, dry_run=dry_run)
-    run.emit("balance-picked", found.document, lambda console: _line(found, console))
-
-
-def _line(found: Picked, console: object) -> None:
-    from rich.console import Console
-
-    if isinstance(console, Console):
-        console.print(f"{found.name} {found.place}", highlight=False, markup=False, soft_wrap=True)
+    found = picked(run, backend, strategy, seconds_of("--hold", hold) or 0.0, dry_run=dry_run)
+    if run.output.for_programs:
+        run.emit("balance-picked", found.document, lambda _console: None)
+    else:  # a line for a script, for which no console has to be made
+        sys.stdout.write(neutralise(f"{found.name} {found.place}\n"))
 
 
 def set_strategy(

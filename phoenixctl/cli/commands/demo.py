@@ -61,7 +61,8 @@ def up(run: Run, *, nodes: Nodes = 4, agents: Agents = 8, folder: Folder = None)
 
 @command(app, "down", help="Stop the demo's agents and nodes, and remove them.")
 def down(run: Run, *, folder: Folder = None) -> ExitCode:
-    from phoenixctl.cli.compose import local_provider, state_folder
+    from phoenixctl.cli.compose import local_provider
+    from phoenixctl.cli.configuration import state_folder
     from phoenixctl.demo.fleet import FLEET_NAME
     from phoenixctl.model.fleet import Pool
 
@@ -184,7 +185,7 @@ def _say(text: str) -> None:
 
 
 def _folder(folder: Path | None) -> Path:
-    from phoenixctl.cli.compose import state_folder
+    from phoenixctl.cli.configuration import state_folder
 
     return folder or state_folder("demo-config")
 

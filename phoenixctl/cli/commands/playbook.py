@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from phoenixctl.cli.approve import DryRun, LockWait, Yes
+from phoenixctl.cli.change_options import DryRun, LockWait, Yes
 from phoenixctl.cli.command import command, group
 from phoenixctl.cli.durations import seconds_of
 from phoenixctl.cli.run import Run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from phoenixctl.cli.approve import DryRun, Yes
+from phoenixctl.cli.change_options import DryRun, Yes
 from phoenixctl.cli.command import command, single
 from phoenixctl.cli.run import Run
 from phoenixctl.model.errors import ExitCode, Refused

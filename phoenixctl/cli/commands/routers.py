@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenixctl.cli.approve import DryRun, LockWait, Yes, change
+from phoenixctl.cli.approve import change
+from phoenixctl.cli.change_options import DryRun, LockWait, Yes
 from phoenixctl.cli.command import command, group
 from phoenixctl.cli.routing import asked, errors_of, name_errors
 from phoenixctl.cli.run import Run

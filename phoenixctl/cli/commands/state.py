@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from phoenixctl.cli.approve import DryRun, Yes
+from phoenixctl.cli.change_options import DryRun, Yes
 from phoenixctl.cli.command import command, group
 from phoenixctl.cli.run import Run
 from phoenixctl.model.errors import ExitCode, Refused
