@@ -227,10 +227,11 @@ def router_of(settings: RouterSettings, reach: Callable[[], Reach], clock: Syste
         door = LocalDoor(path) if node is None else NodeDoor(reach(), node, path)
         return HAProxy(settings, door, clock)
     from phoenixctl.routers.envoy import Envoy
+    from phoenixctl.routers.nginx import Nginx
     from phoenixctl.routers.places import LocalPlace, NodePlace
 
     place = LocalPlace(path) if node is None else NodePlace(reach(), node, path)
-    return Envoy(settings, place)
+    return Envoy(settings, place) if settings.kind is RouterKind.ENVOY else Nginx(settings, place)
 
 
 def notifier_of(receiver: Receiver, secret: Callable[[SecretRef], str]) -> Notifier:

@@ -21,6 +21,7 @@ _ADDRESS: Final = re.compile(r"[A-Za-z0-9_.:%-]{1,255}")
 class RouterKind(StrEnum):
     HAPROXY = "haproxy"  # spoken to through its runtime socket
     ENVOY = "envoy"  # reads one file of endpoints for each backend
+    NGINX = "nginx"  # includes one file of servers for each backend, and is reloaded
 
 
 class MemberState(StrEnum):
@@ -35,9 +36,10 @@ class MemberState(StrEnum):
 class RouterSettings:
     """A router as configured.
 
-    `path`: HAProxy's runtime socket, or the folder of Envoy's endpoint files; on the operator's
-    machine, or on `node`. `weight` is what a member of full capacity has. A member that comes up
-    gets its share over `slow_start_seconds`, and is checked every `check_seconds` (None: never).
+    `path`: HAProxy's runtime socket, or the folder of Envoy's or NGINX's files; on the operator's
+    machine, or on `node`. `test` and `reload` are run there when a file of NGINX's has changed.
+    `weight` is what a member of full capacity has. A member that comes up gets its share over
+    `slow_start_seconds`, and is checked every `check_seconds` (None: never).
     """
 
     name: str
@@ -50,6 +52,8 @@ class RouterSettings:
     check_seconds: float | None = None
     max_sessions: int = 0  # of one member at a time, the rest waits; 0: no limit
     timeout_seconds: float = 5.0
+    test: tuple[str, ...] = ("nginx", "-t")
+    reload: tuple[str, ...] = ("nginx", "-s", "reload")
 
 
 @dataclass(frozen=True, slots=True)

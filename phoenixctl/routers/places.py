@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import posixpath
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT
+from collections.abc import Sequence
 from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryDirectory
@@ -30,6 +33,12 @@ class Place(Protocol):
         """Replace the file by renaming, which is what a proxy that watches it waits for."""
         ...
 
+    async def remove(self, name: str) -> None: ...
+
+    async def run(self, arguments: Sequence[str], *, timeout_seconds: float) -> None:
+        """Run a program where the folder is; CommandFailed with what it said last."""
+        ...
+
 
 class LocalPlace:
     """A folder of the operator's own machine."""
@@ -53,8 +62,28 @@ class LocalPlace:
         except OSError as error:
             raise CommandFailed(
                 f"{path} cannot be written: {error.strerror}",
-                hint="the router's `path` is the folder that Envoy reads its endpoints from",
+                hint="the router's `folder` is the one that it reads its files from",
             ) from None
+
+    async def remove(self, name: str) -> None:
+        (self._folder / name).unlink(missing_ok=True)
+
+    async def run(self, arguments: Sequence[str], *, timeout_seconds: float) -> None:
+        words = " ".join(arguments)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *arguments, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT
+            )
+        except OSError as error:
+            raise CommandFailed(f"{words}: {error.strerror}") from None
+        try:
+            said, _ = await asyncio.wait_for(process.communicate(), timeout_seconds)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise CommandFailed(f"{words} took longer than {timeout_seconds:g} s") from None
+        if process.returncode:
+            raise CommandFailed(f"{words}: {_last_line(said)}")
 
 
 class NodePlace:
@@ -94,6 +123,28 @@ class NodePlace:
         outcome = (await self._reach.each([self._node], job))[self._node]
         if not isinstance(outcome, Succeeded):
             raise outcome.error
+
+    async def remove(self, name: str) -> None:
+        await self._done(Command("rm", "-f", posixpath.join(self._folder, name)), 30.0)
+
+    async def run(self, arguments: Sequence[str], *, timeout_seconds: float) -> None:
+        await self._done(Command(*arguments), timeout_seconds)
+
+    async def _done(self, command: Command, timeout_seconds: float) -> None:
+        async def job(session: Session) -> None:
+            found = await session.run(command, timeout_seconds=timeout_seconds)
+            if found.exit_status:
+                said = _last_line(found.stderr or found.stdout)
+                raise CommandFailed(f"{command.argv[0]} on {self._node}: {said}")
+
+        outcome = (await self._reach.each([self._node], job))[self._node]
+        if not isinstance(outcome, Succeeded):
+            raise outcome.error
+
+
+def _last_line(said: bytes) -> str:
+    lines = said.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "it failed and said nothing"
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -377,6 +377,8 @@ def _router(router: RouterSettings) -> Written:
         "check": None if check is None else duration(check),
         "max_sessions": router.max_sessions,
         "timeout": duration(router.timeout_seconds),
+        "test": list(router.test),
+        "reload": list(router.reload),
     }
 
 

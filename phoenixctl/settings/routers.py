@@ -13,7 +13,11 @@ from phoenixctl.settings.nodes import Report
 from phoenixctl.settings.places import KeyPath, nearest
 from phoenixctl.settings.router_sections import RouterSection
 
-_PATH_KEY: Final = {RouterKind.HAPROXY: "socket", RouterKind.ENVOY: "folder"}
+_PATH_KEY: Final = {
+    RouterKind.HAPROXY: "socket",
+    RouterKind.ENVOY: "folder",
+    RouterKind.NGINX: "folder",
+}
 
 
 def read_routers(
@@ -41,6 +45,8 @@ def read_routers(
             check_seconds=section.check,
             max_sessions=section.max_sessions,
             timeout_seconds=section.timeout,
+            test=tuple(section.test),
+            reload=tuple(section.reload),
         )
     return found
 

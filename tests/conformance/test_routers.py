@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from phoenixctl.routers.envoy import Envoy
 from phoenixctl.routers.places import LocalPlace, NodePlace
 from phoenixctl.ssh.reach import SshReach
 from tests.haproxy import BACKEND, RunningHAProxy, Server, failed, gets, load, serving
+from tests.nginx import RunningNginx
 from tests.sshd import Sshd, node_at, reaching
 
 
@@ -109,6 +111,64 @@ async def test_envoys_files_are_written_and_read_back(
     assert [path.name for path in folder.iterdir()] == [f"{BACKEND}.json"]
     with pytest.raises(Refused):
         await envoy.set_state(BACKEND, "b", MemberState.DRAIN)
+
+
+@pytest.fixture
+def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNginx]:
+    made = RunningNginx(tmp_path_factory.mktemp("nginx"))
+    made.start()
+    yield made
+    made.stop()
+
+
+async def test_nginx_is_told_by_files_and_loses_no_request_by_its_reloads(
+    nginx: RunningNginx, reach: tuple[SshReach, Node] | None
+) -> None:
+    folder = str(nginx.upstreams)
+    router = nginx.router(
+        LocalPlace(folder) if reach is None else NodePlace(*_by_name(reach), folder)
+    )
+    a, b = Server("a"), Server("b")
+    async with serving(a, b):
+        await router.reconcile(BACKEND, [a.member()])
+        await answered_by(nginx, {"a"})
+        async with load(nginx.port) as answers:
+            await router.reconcile(BACKEND, [a.member(), b.member(weight=100)])
+            await answered_by(nginx, {"a", "b"})
+            await router.set_weights(BACKEND, {"a": 90, "b": 10})
+            seen = {one.member.name: one.member.weight for one in await router.members(BACKEND)}
+            assert seen == {"a": 90, "b": 10}
+            await router.set_state(BACKEND, "a", MemberState.DRAIN)
+            await answered_by(nginx, {"b"})
+        assert failed(answers) == {}
+        with pytest.raises(Refused):
+            await router.set_state(BACKEND, "b", MemberState.DRAIN)
+
+
+async def test_a_file_that_nginx_does_not_take_is_put_back(
+    nginx: RunningNginx, reach: tuple[SshReach, Node] | None
+) -> None:
+    folder = str(nginx.upstreams)
+    router = nginx.router(
+        LocalPlace(folder) if reach is None else NodePlace(*_by_name(reach), folder)
+    )
+    a = Server("a")
+    async with serving(a):
+        await router.reconcile(BACKEND, [a.member()])
+        await answered_by(nginx, {"a"})
+        before = (nginx.upstreams / f"{BACKEND}.conf").read_bytes()
+        (nginx.upstreams / "broken.conf").write_text("this is no word of nginx;\n")
+        with pytest.raises(CommandFailed, match="does not take the new work"):
+            await router.set_weights(BACKEND, {"a": 7})
+        assert (nginx.upstreams / f"{BACKEND}.conf").read_bytes() == before
+        assert await gets(nginx.port, 3) == {"a": 3}
+
+
+async def answered_by(nginx: RunningNginx, names: set[str]) -> None:
+    """Until these and no others answer: new workers come a moment after a reload."""
+    async with asyncio.timeout(30):
+        while set(await gets(nginx.port, 12, at_once=1)) != names:
+            await asyncio.sleep(0.05)
 
 
 def _by_name(reach: tuple[SshReach, Node]) -> tuple[SshReach, NodeName]:

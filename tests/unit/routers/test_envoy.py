@@ -112,4 +112,4 @@ async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     envoy = Envoy(RouterSettings("edge", RouterKind.ENVOY, str(folder)), LocalPlace(str(folder)))
     with pytest.raises(CommandFailed, match="cannot be written") as caught:
         await envoy.reconcile("be", [A])
-    assert "path" in caught.value.hint
+    assert "folder" in caught.value.hint

@@ -159,6 +159,8 @@ routers:
     check: 2s
     max_sessions: 40
     timeout: 3s
+    test: [haproxy, -c]
+    reload: [haproxy, -D]
 metrics:
   store:
     kind: prometheus

@@ -163,7 +163,7 @@ def test_the_schema_is_one_and_refuses_what_the_loader_refuses(tmp_path):
         ("fleet: {name: f}\nstore: {s3: {bucket: ops, endpoint: 'http://[::1]:9000'}}", True),
         ("fleet: {name: f}\nstore: {s3: {bucket: ops, endpoint: 'http://a@b'}}", False),
         ("fleet: {name: f}\nrouters: {lb: {kind: envoy, folder: /etc/envoy}}", True),
-        ("fleet: {name: f}\nrouters: {lb: {kind: nginx, folder: /etc/nginx}}", False),
+        ("fleet: {name: f}\nrouters: {lb: {kind: squid, folder: /etc/nginx}}", False),
         ("fleet: {name: f}\nmetrics: {store: {kind: sqlite}}", True),
         ("fleet: {name: f}\nmetrics: {store: {kind: influx}}", False),
         ("fleet: {name: f}\nmetrics: {collectors: [{name: c, kind: redis}]}", True),
