@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING, Final
 
+from phoenixctl.metrics.series import Tier
+from phoenixctl.planning.weight_rounds import labelled
 from phoenixctl.render.past_rounds import PastRound
 
 if TYPE_CHECKING:
@@ -11,37 +14,53 @@ if TYPE_CHECKING:
 
     from phoenixctl.cli.compose import Parts
 
-_HOURS: Final = 2.0  # for which values are kept as they were
-_DAYS: Final = 7.0  # for which they are kept by the minute
+# As they were for two hours, then by the minute for a week.
+_KEPT: Final = ((Tier.SECOND, 2 * 3600.0), (Tier.MINUTE, 7 * 86_400.0))
 
 
 def past_rounds(parts: Parts, count: int) -> list[PastRound]:
-    """The latest last; of the last two hours as they were, of the days before by the minute."""
-    from phoenixctl.metrics.series import Tier
-
-    now = parts.clock.epoch()
+    """Of each backend, the latest last; of the last two hours as they were, of the days before by
+    the minute."""
     found: list[PastRound] = []
-    for tier, seconds in ((Tier.SECOND, _HOURS * 3600), (Tier.MINUTE, _DAYS * 86_400)):
-        history = parts.metrics.read(
-            "balance_weight", start=now - seconds, until=now + 1, tier=tier
-        )
-        rounds = [
-            (float(at), {s: float(v) for s, v in zip(history.subjects, row, strict=True) if v == v})  # noqa: PLR0124 (NaN)
-            for at, row in zip(history.times, history.values, strict=True)
-        ]
-        found = max(found, _with_changes([one for one in rounds if one[1]])[-count:], key=len)
-        if len(found) >= count:
-            break
-    return found
+    for of in _backends(parts):
+        fine, coarse = (_rounds(parts, of, kept)[-count:] for kept in _KEPT)
+        found += fine if len(fine) >= len(coarse) else coarse
+    return sorted(found, key=lambda one: one.at_seconds)
 
 
-def _with_changes(rounds: list[tuple[float, dict[str, float]]]) -> list[PastRound]:
-    found = []
+def _backends(parts: Parts) -> list[str]:
+    """Those that have rounds in the store."""
+    before, after = labelled("balance_weight", "|").split("|")
+    return [
+        name.removeprefix(before).removesuffix(after)
+        for name in parts.metrics.series()
+        if name.startswith(before)
+    ]
+
+
+def _rounds(parts: Parts, of: str, kept: tuple[Tier, float]) -> list[PastRound]:
+    tier, seconds = kept
+    now = parts.clock.epoch()
+    metric = labelled("balance_weight", of)
+    history = parts.metrics.read(metric, start=now - seconds, until=now + 1, tier=tier)
+    rounds: list[PastRound] = []
     before: Mapping[str, float] = {}
-    for at, weights in rounds:
-        changes = {name: abs(w / before[name] - 1) for name, w in weights.items() if name in before}
-        moved = max(changes, key=changes.__getitem__, default=None)
-        change = None if moved is None else changes[moved]
-        found.append(PastRound(at, weights, change, moved if change else None))
-        before = weights
-    return found
+    for at, row in zip(history.times, history.values, strict=True):
+        weights = {
+            subject: float(weight)
+            for subject, weight in zip(history.subjects, row, strict=True)
+            if not isnan(weight)
+        }
+        if weights:
+            rounds.append(_round(of, float(at), weights, before))
+            before = weights
+    return rounds
+
+
+def _round(
+    of: str, at: float, weights: Mapping[str, float], before: Mapping[str, float]
+) -> PastRound:
+    changes = {name: abs(w / before[name] - 1) for name, w in weights.items() if name in before}
+    moved = max(changes, key=changes.__getitem__, default=None)
+    change = None if moved is None else changes[moved]
+    return PastRound(of, at, weights, change, moved if change else None)

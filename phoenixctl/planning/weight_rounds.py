@@ -46,25 +46,33 @@ def _set(row: Weighed, kept: KeptMember) -> tuple[int, ...]:
 
 
 def round_batches(found: Sequence[Weighing], *, at_seconds: float) -> tuple[Batch, ...]:
-    """A round as values over time, by `node/agent`."""
-    rows = [m for weighing in found for m in weighing.members if m.agent and m.node]
-    if not rows:
-        return ()
+    """A round as values over time, by `node/agent`; an agent may be behind several backends, so
+    that each has metrics of its own: `balance_weight{backend="lb/web"}`."""
+    return tuple(batch for one in found if (batch := _batch(one, at_seconds)) is not None)
+
+
+def _batch(weighing: Weighing, at_seconds: float) -> Batch | None:
+    ours = {agent_subject(m.node, m.agent): m for m in weighing.members if m.agent and m.node}
+    if not ours:
+        return None
+    subjects = tuple(sorted(ours))
+    rows = [ours[subject] for subject in subjects]
     columns = {
         "balance_weight": [_or_nan(m.weight) for m in rows],
         "balance_weight_set": [float(m.now) for m in rows],
         "balance_weight_effective": [_or_nan(m.seen.effective_weight) for m in rows],
         "balance_capacity": [_or_nan(m.capacity) for m in rows],
     }
-    subjects = tuple(agent_subject(str(m.node), str(m.agent)) for m in rows)
-    order = sorted(range(len(rows)), key=subjects.__getitem__)
-    return (
-        Batch(
-            at_seconds,
-            tuple(subjects[n] for n in order),
-            {name: _float32([column[n] for n in order]) for name, column in columns.items()},
-        ),
+    return Batch(
+        at_seconds,
+        subjects,
+        {labelled(name, weighing.of): _float32(column) for name, column in columns.items()},
     )
+
+
+def labelled(name: str, of: str) -> str:
+    """The metric of a backend."""
+    return f'{name}{{backend="{of}"}}'
 
 
 def _or_nan(value: float | None) -> float:

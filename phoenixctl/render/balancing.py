@@ -122,6 +122,7 @@ def print_rounds(found: Sequence[PastRound], console: Console) -> None:
     rows: list[list[Cell]] = [
         [
             utc(one.at_seconds),
+            one.backend,
             str(len(one.weights)),
             f"{min(one.weights.values()):.2f}",
             f"{max(one.weights.values()):.2f}",
@@ -130,8 +131,8 @@ def print_rounds(found: Sequence[PastRound], console: Console) -> None:
         ]
         for one in found
     ]
-    columns = ("AT", "MEMBERS", "LEAST", "MOST", "CHANGE", "OF")
-    table(console, columns, rows, right=frozenset(columns[1:5]))
+    columns = ("AT", "BACKEND", "MEMBERS", "LEAST", "MOST", "CHANGE", "OF")
+    table(console, columns, rows, right=frozenset(columns[2:6]))
 
 
 def rounds_document(fleet: str, found: Sequence[PastRound]) -> Mapping[str, Any]:
@@ -140,6 +141,7 @@ def rounds_document(fleet: str, found: Sequence[PastRound]) -> Mapping[str, Any]
         "rounds": [
             {
                 "at_seconds": one.at_seconds,
+                "backend": one.backend,
                 "weights": dict(one.weights),
                 "largest_change": one.largest_change,
             }

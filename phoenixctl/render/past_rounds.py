@@ -11,6 +11,7 @@ class PastRound:
     """`weights` by `node/agent`, 1 being the mean; `largest_change` since the round before,
     relative, of `moved`."""
 
+    backend: str
     at_seconds: float
     weights: Mapping[str, float]
     largest_change: float | None = None
