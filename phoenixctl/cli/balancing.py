@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from phoenixctl.cli.approve import carry_out, change, finish_cut_off, manner_for
 from phoenixctl.cli.routing import asked, errors_of, name_errors
-from phoenixctl.model.balancing import BalanceMemory, BalancingSettings, Formula
+from phoenixctl.model.balancing import BalanceMemory, BalancingSettings, Formula, StrategyName
 from phoenixctl.model.errors import ExitCode, Locked, PhoenixError, Refused
 from phoenixctl.planning.weighing import Weighing, weighings
-from phoenixctl.planning.weight_rounds import remembered, round_batches
+from phoenixctl.planning.weight_rounds import growth, labelled, remembered, round_batches
 from phoenixctl.planning.weight_steps import plan_weights
 from phoenixctl.store.balance import BalanceFile
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from phoenixctl.model.routing import RouterStatus
 
 _SEED = 1  # of the simulation by which a formula is judged
+_ROUNDS_OF_A_TREND = 20
 _USED = 0.7  # of the members, where it is not known
 
 
@@ -54,10 +55,27 @@ async def looked(parts: Parts, *, take_back: bool = False) -> Looked:
     settings = settings_of(parts, memory)
     statuses, snapshot = await asked(parts, rates=True)
     now = parts.clock.epoch()
-    found = weighings(statuses, snapshot, memory, settings, now=now, take_back=take_back)
+    found = weighings(
+        statuses,
+        snapshot,
+        memory,
+        settings,
+        now=now,
+        take_back=take_back,
+        growth=lambda of: _growth(parts, settings, of, now),
+    )
     if settings.formula is Formula.SIMPLE:
         _refuse_swinging(settings, found)
     return Looked(settings, statuses, found, memory, now)
+
+
+def _growth(parts: Parts, settings: BalancingSettings, of: str, now: float) -> float:
+    """The load of the next round beside the present one, which only one strategy asks for."""
+    if settings.strategy is not StrategyName.PREDICTIVE:
+        return 1.0
+    start = now - _ROUNDS_OF_A_TREND * settings.interval_seconds
+    requests = parts.metrics.read(labelled("balance_requests", of), start=start, until=now)
+    return growth(requests, ahead_seconds=settings.interval_seconds)
 
 
 def _refuse_swinging(settings: BalancingSettings, found: Sequence[Weighing]) -> None:

@@ -6,7 +6,7 @@ it is taken back by hand, for two who each put theirs right would never end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -109,9 +109,12 @@ def weighings(
     *,
     now: float,
     take_back: bool = False,
-    growth: float = 1.0,
+    growth: Callable[[str], float] = lambda _of: 1.0,
 ) -> tuple[Weighing, ...]:
-    """A round for each backend that answers; `now` in seconds since 1970."""
+    """A round for each backend that answers; `now` in seconds since 1970.
+
+    `growth` tells the load to come of a backend as a multiple of the present one.
+    """
     return tuple(
         _Weigher(router.settings, router.facts, backend, snapshot, memory, settings, now,
                  take_back, growth).weighing()
@@ -131,7 +134,7 @@ class _Weigher:
     settings: BalancingSettings
     now: float
     take_back: bool
-    growth: float
+    growth: Callable[[str], float]
 
     def weighing(self) -> Weighing:
         of = f"{self.router.name}/{self.backend.name}"
@@ -143,7 +146,9 @@ class _Weigher:
             first_round([one.seen.member.name for one in ours], at_seconds=self.now)
         )
         observed = _observed(ours, self.snapshot, self.now)
-        found = next_round(before, observed, self.settings, at_seconds=self.now, growth=self.growth)
+        found = next_round(
+            before, observed, self.settings, at_seconds=self.now, growth=self.growth(of)
+        )
         rows = {
             row.name: row
             for number, one in enumerate(ours)

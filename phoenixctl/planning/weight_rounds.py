@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phoenixctl.balancing.kept import round_document
-from phoenixctl.metrics.series import Batch
+from phoenixctl.metrics.series import Batch, History
 from phoenixctl.metrics.subjects import agent_subject
+from phoenixctl.metrics.trend import Direction, trend
+from phoenixctl.metrics.windows import summed
 from phoenixctl.model.balancing import BalanceMemory, KeptBackend, KeptMember
 from phoenixctl.planning.weighing import Weighed, Weighing
 
@@ -62,12 +64,25 @@ def _batch(weighing: Weighing, at_seconds: float) -> Batch | None:
         "balance_weight_set": [float(m.now) for m in rows],
         "balance_weight_effective": [_or_nan(m.seen.effective_weight) for m in rows],
         "balance_capacity": [_or_nan(m.capacity) for m in rows],
+        "balance_requests": [_or_nan(m.requests_per_second) for m in rows],
     }
     return Batch(
         at_seconds,
         subjects,
         {labelled(name, weighing.of): _float32(column) for name, column in columns.items()},
     )
+
+
+def growth(requests: History, *, ahead_seconds: float) -> float:
+    """The load so far ahead as a multiple of the latest, from the trend of earlier rounds; from a
+    half to twice as much, and 1 where no trend is sure. `requests` are by member."""
+    known = ~np.isnan(requests.values).all(axis=1)
+    total = summed(requests.values[known])
+    found = trend(requests.times[known], total)
+    if found is None or found.direction is Direction.NONE:
+        return 1.0
+    latest = float(np.median(total[-3:]))
+    return 1.0 if latest <= 0 else min(max(1 + found.slope * ahead_seconds / latest, 0.5), 2.0)
 
 
 def labelled(name: str, of: str) -> str:

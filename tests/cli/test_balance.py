@@ -229,4 +229,7 @@ def test_a_strategy_is_set_by_command_and_stands_in_the_history(fleet: DemoFleet
     assert fleet.ok("balance", "status", "-o", "json").json["strategy"] == "round-robin"
     last = fleet.ok("history", "ls", "-o", "json").json["operations"][0]
     assert last["title"] == "balance set-strategy round-robin"
+    fleet.ok("balance", "set-strategy", "predictive")
+    one_round(fleet)
+    assert min(weights(fleet).values()) > 0
     fleet.ok("balance", "set-strategy", "least-connections")

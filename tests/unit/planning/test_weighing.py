@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from phoenixctl.metrics.series import History
 from phoenixctl.model.balancing import BalanceMemory, BalancingSettings, StrategyName
 from phoenixctl.model.codec import decode, encode
 from phoenixctl.model.names import AgentId
@@ -24,7 +25,7 @@ from phoenixctl.model.routing import (
 )
 from phoenixctl.model.snapshot import Snapshot
 from phoenixctl.planning.weighing import Weighed, Weighing, weighings
-from phoenixctl.planning.weight_rounds import remembered, round_batches
+from phoenixctl.planning.weight_rounds import growth, remembered, round_batches
 from phoenixctl.planning.weight_steps import TAKE_BACK, plan_weights, weighed_back
 from tests.builders import agent, snapshot
 from tests.builders import seen as node_seen
@@ -240,6 +241,20 @@ def test_a_round_is_kept_over_time_by_agent() -> None:
     assert batch.columns[f"balance_capacity{of}"].tolist() == pytest.approx([200, 100])
     assert batch.columns[f"balance_weight_set{of}"].tolist() == [100, 100]
     assert np.isnan(batch.columns[f"balance_weight_effective{of}"]).all()
+
+
+def test_the_load_to_come_is_told_by_the_trend_of_earlier_rounds() -> None:
+    times = np.arange(20) * 30.0
+    noise = np.random.default_rng(1).normal(0, 1, 20)
+
+    def told(total: np.ndarray) -> float:
+        half = np.stack([total / 2, total / 2], axis=1).astype(np.float32)
+        return growth(History(times, ("a/work-0", "b/work-1"), half), ahead_seconds=30.0)
+
+    assert told(np.full(20, 100.0) + noise) == 1.0
+    # From 100 on by 10 a round: 290 at the end, and 300 next.
+    assert told(100.0 + 10 * np.arange(20) + noise) == pytest.approx(290 / 280, rel=0.01)
+    assert told(np.full(20, np.nan)) == 1.0
 
 
 def test_round_robin_wants_the_same_for_all() -> None:
