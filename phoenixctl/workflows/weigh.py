@@ -31,5 +31,5 @@ class Weigh:
                 f"{trail.step.router} did not keep the weights: {', '.join(other)}",
                 hint="phoenixctl balance status",
             )
-        said = f"{len(left)} weights are set and read back"
+        said = f"{len(left)} weight{' is' if len(left) == 1 else 's are'} set and read back"
         return f"{said}; gone meanwhile: {', '.join(gone)}" if gone else said
