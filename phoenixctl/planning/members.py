@@ -61,6 +61,18 @@ class Member:
         return self.instance is not None and self.instance.phase is Phase.STOPPED
 
     @property
+    def zone(self) -> str:
+        """As its provider calls it; empty where it has none."""
+        known = self.instance or self.record
+        return known.zone if known is not None else ""
+
+    @property
+    def spot(self) -> bool:
+        """Its provider may take it away at any time."""
+        known = self.instance or self.record
+        return known is not None and known.market == "spot"
+
+    @property
     def interrupted(self) -> bool:
         """Its provider has said that it will take it away."""
         return (

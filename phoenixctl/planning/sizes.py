@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -62,15 +63,22 @@ def choose_going(
     scope: Scope,
 ) -> Choice:
     """The nodes that can be missed most: what is to be replaced anyway, what runs nothing, then
-    the least loaded."""
+    the least loaded; of those alike the cheapest to empty, in the zone that has most, spot first.
+    """
     removable = [m for m in members if can_be_emptied(m, scope)]
-    by_number = sorted(removable, key=lambda m: by_name(m.name), reverse=True)
-    order = sorted(by_number, key=lambda m: _missed_least(m, load, scope))
-    free = [m for m in order if not m.protected]
-    going = free[:count]
+    order = sorted(removable, key=lambda m: by_name(m.name), reverse=True)
+    free = [_Leaver.of(m, load, scope) for m in order if not m.protected]
+    zones = Counter(m.zone for m in members)
+    going: list[Member] = []
+    while free and len(going) < count:
+        first = min(free, key=lambda one: (one.before, -zones[one.member.zone], one.after))
+        free.remove(first)
+        zones[first.member.zone] -= 1
+        going.append(first.member)
     short = count - len(going)
-    guarded = [m for m in order if m.protected][:short]
-    return Choice(tuple(going), tuple(guarded), short - len(guarded))
+    guarded = [m for m in order if m.protected]
+    guarded.sort(key=lambda m: _Leaver.of(m, load, scope).before)
+    return Choice(tuple(going), tuple(guarded[:short]), short - len(guarded[:short]))
 
 
 def can_be_emptied(member: Member, scope: Scope) -> bool:
@@ -84,19 +92,34 @@ def can_be_emptied(member: Member, scope: Scope) -> bool:
     )
 
 
-def _missed_least(
-    member: Member, load: Mapping[NodeName, Candidate], scope: Scope
-) -> tuple[object, ...]:
-    there = load.get(member.name)
-    cordoned = member.observed is not None and member.observed.cordon is not None
-    return (
-        member.name not in scope.replace,
-        member.observed is not None,
-        len(there.agents) if there else 0,
-        there.cpu_promised if there else 0.0,
-        there.memory_promised if there else 0,
-        not cordoned,
-    )
+@dataclass(frozen=True, slots=True, eq=False)
+class _Leaver:
+    """A node that may go. The one with the least keys goes first; between the two comes its zone,
+    of which it depends who has gone before."""
+
+    member: Member
+    before: tuple[bool, bool, int, int]
+    after: tuple[bool, float, int, bool]
+
+    @classmethod
+    def of(cls, member: Member, load: Mapping[NodeName, Candidate], scope: Scope) -> _Leaver:
+        there = load.get(member.name)
+        cordoned = member.observed is not None and member.observed.cordon is not None
+        return cls(
+            member,
+            (
+                member.name not in scope.replace,
+                member.observed is not None,
+                len(there.agents) if there else 0,
+                there.down_by_a_move if there else 0,
+            ),
+            (
+                not member.spot,
+                there.cpu_promised if there else 0.0,
+                there.memory_promised if there else 0,
+                not cordoned,
+            ),
+        )
 
 
 def next_names(pool: str, count: int, taken: Iterable[str]) -> list[NodeName]:

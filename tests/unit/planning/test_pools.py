@@ -8,13 +8,17 @@ import pytest
 
 from phoenixctl.model.aws import AwsPool, AwsZone
 from phoenixctl.model.errors import UsageError
-from phoenixctl.model.fleet import Pool, Resources
-from phoenixctl.model.plan import Action, Change, Inverse, Risk
+from phoenixctl.model.fleet import Order, Pool, Resources, Rollout
+from phoenixctl.model.plan import Action, Change, Inverse, Plan, Risk
 from phoenixctl.model.state import PoolRecord
 from tests.builders import GiB, agent, seen, spec
 from tests.unit.planning.changing import after, changes, instance, keys, made, record, recorded
 
 WEB = spec("web", replicas=2)
+
+
+def gone(plan: Plan) -> list[str]:
+    return sorted(step.node for step in plan.steps if step.action is Action.DESTROY)
 
 
 def test_nodes_that_are_missing_are_made_and_join_under_the_lowest_free_names() -> None:
@@ -60,6 +64,31 @@ def test_among_equally_many_agents_the_least_promised_node_goes() -> None:
         seen("web-1", agent("s-0", of=small)), seen("web-2", agent("l-0", of=large)),
     )  # fmt: skip
     assert "destroy node web-1" in keys(plan)
+
+
+def test_of_nodes_with_as_many_agents_the_one_goes_that_can_be_emptied_without_a_stop() -> None:
+    stays, surges = spec("x"), spec("y", rollout=Rollout(Order.SURGE))
+    plan = changes(
+        made(1, agents=[stays, surges]),
+        seen("web-1", agent("y-0", of=surges)), seen("web-2", agent("x-0", of=stays)),
+    )  # fmt: skip
+    assert gone(plan) == ["web-1"]
+
+
+def test_zones_stay_even_also_when_several_nodes_go_at_once() -> None:
+    zones = ("a", "a", "a", "b", "c", "c")
+    nodes = [record(f"web-{n}", zone=zone) for n, zone in enumerate(zones, start=1)]
+    listed = {"web": tuple(instance(f"web-{n}", zone=z) for n, z in enumerate(zones, start=1))}
+    looks = [seen(r.node.name) for r in nodes]
+    plan = changes(made(3), *looks, state=recorded(*nodes), listed=listed)
+    assert gone(plan) == ["web-2", "web-3", "web-6"]  # and one of each zone is left
+
+
+def test_of_nodes_alike_one_goes_that_may_be_taken_away_anyway() -> None:
+    nodes = [record("web-1", market="spot"), record("web-2", market="on-demand")]
+    listed = {"web": (instance("web-1", market="spot"), instance("web-2", market="on-demand"))}
+    plan = changes(made(1), seen("web-1"), seen("web-2"), state=recorded(*nodes), listed=listed)
+    assert gone(plan) == ["web-1"]
 
 
 def test_agents_move_before_their_node_is_destroyed() -> None:
