@@ -165,6 +165,8 @@ def summary(plan: Plan) -> str:
 
 
 def _counted(action: Action, count: int) -> str:
+    if action in (Action.ROUTE, Action.WEIGH):  # of all members at once
+        return f"{action} of {count} backend{'s' if count > 1 else ''}"
     verb, thing = action.split()
     return f"{verb} {count} {thing}{'s' if count > 1 else ''}"
 

@@ -10,9 +10,10 @@ import pytest
 
 from phoenixctl.model.names import AgentId, NodeName
 from phoenixctl.model.plan import Action, Basis, Breach, Change, Cost, Drift, Plan, Risk, Step
+from phoenixctl.model.playbook import EVERYWHERE
 from phoenixctl.render.graph import dot, mermaid
 from phoenixctl.render.plan_groups import depths, groups
-from phoenixctl.render.plans import plan_document, print_plan
+from phoenixctl.render.plans import plan_document, print_plan, summary
 from tests.unit.render.writing import written
 
 CHANGES = (Change("env.LEVEL", "info", "debug"), Change("resources.memory", None, "256MiB"))
@@ -157,6 +158,12 @@ def test_a_document_has_every_key_and_counts_the_steps() -> None:
     assert first.keys() == second.keys()
     assert first["changes"][1] == {"name": "zone", "before": None, "after": None, "known": False}
     assert (second["address"], second["pool"], second["inverse"]) == ("agent.web-0", None, None)
+
+
+def test_what_is_about_all_members_is_counted_by_backends() -> None:
+    weigh = [Step(Action.WEIGH, EVERYWHERE, None, "why", router=f"lb/{n}") for n in "ab"]
+    assert summary(Plan("p", tuple(weigh))) == "set weights of 2 backends"
+    assert summary(Plan("p", tuple(weigh[:1]))) == "set weights of 1 backend"
 
 
 def test_the_document_is_described_whole() -> None:
