@@ -103,8 +103,9 @@ def _refuse_swinging(settings: BalancingSettings, found: Sequence[Weighing]) -> 
 
 def keep(parts: Parts, look: Looked) -> None:
     """Remember the round, before it is carried out, and its values over time."""
-    memory = remembered(look.found, look.memory, at_seconds=look.at_seconds)
-    BalanceFile(parts.state).write(memory)
+    BalanceFile(parts.state).change(
+        lambda memory: remembered(look.found, memory, at_seconds=look.at_seconds)
+    )
     for batch in round_batches(look.found, at_seconds=look.at_seconds):
         parts.metrics.write(batch)
 
@@ -131,7 +132,7 @@ async def one_round(run: Run, parts: Parts) -> ExitCode:
     """One round by itself; a run that holds the lock is let alone."""
     try:
         await finish_cut_off(run, parts, dry_run=False, wait=0.0)
-        look = await looked(parts)
+        look = await _with_members(run, parts, await looked(parts))
         keep(parts, look)
         name_errors(run, look.statuses)
         for drift in look.plan.drift:
@@ -143,6 +144,19 @@ async def one_round(run: Run, parts: Parts) -> ExitCode:
         run.note(f"this round is left out: {error}")
         return ExitCode.OK
     return _gravest(report.exit_code, look)
+
+
+async def _with_members(run: Run, parts: Parts, look: Looked) -> Looked:
+    """A router that was started anew gets its members back before their weights."""
+    from phoenixctl.planning.routing import plan_routes
+
+    if not any(weighing.restarted for weighing in look.found):
+        return look
+    routes = plan_routes(look.statuses)
+    if not routes.steps:
+        return look
+    await carry_out(run, parts, routes, manner_for(parts, None, 0.0))
+    return await looked(parts)
 
 
 async def rounds(run: Run, parts: Parts, interval: float) -> ExitCode:

@@ -167,7 +167,7 @@ def changed(
     async def work(parts: Parts) -> None:
         async with parts.records.changing(title, wait_seconds=wait) as operation:
             await operation.open(Plan(title, ()))
-            file.write(change(file.read()))
+            file.change(change)
 
     run.within(work)
     run.note("weights change with the next round: phoenixctl balance apply")

@@ -25,6 +25,8 @@ def remembered(
     weights that are set and those that will be are known as ours."""
     backends = dict(memory.backends)
     for weighing in found:
+        if not weighing.counts and weighing.of in backends:
+            continue  # it has lost its members, and what is known of them is worth keeping
         rows = {m.name: m for m in weighing.members}
         members = {
             name: replace(

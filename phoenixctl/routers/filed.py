@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 from phoenixctl.model.routing import (
     Member,
@@ -24,6 +25,10 @@ from phoenixctl.routers.places import Place
 
 class Filed(Router):
     """What is the same for all of them; each knows its own form of a file."""
+
+    # Whether a router has to be told of a file that is as it should be: whoever wrote it may have
+    # been cut off before.
+    _told_again: ClassVar[bool] = False
 
     def __init__(self, settings: RouterSettings, place: Place) -> None:
         self._settings = settings
@@ -112,7 +117,9 @@ class Filed(Router):
         self, backend: str, before: bytes | None, members: Iterable[Member]
     ) -> tuple[str, ...]:
         content, name = self._render(backend, members), self._file(backend)
-        if content == before:
+        if content == before and not self._told_again:
             return ()
-        await self._place.write(name, content)
-        return (f"replace {name}", *await self._taken(name, before))
+        if content != before:
+            await self._place.write(name, content)
+        told = await self._taken(name, before)
+        return told if content == before else (f"replace {name}", *told)

@@ -17,6 +17,8 @@ from phoenixctl.routers.filed import Filed
 class Nginx(Filed):
     """One NGINX; `settings.test` has to find its configuration good before `settings.reload`."""
 
+    _told_again = True
+
     def _file(self, backend: str) -> str:
         return file_name(backend)
 

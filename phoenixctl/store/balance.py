@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -15,7 +15,7 @@ from phoenixctl.model.balancing import (
     StrategyName,
 )
 from phoenixctl.model.errors import StateDamaged
-from phoenixctl.store.disk import read_or_none, write_safely
+from phoenixctl.store.disk import alone, read_or_none, write_safely
 
 _FORMAT: Final = 1
 _FIELDS: Final = KeptMember.__slots__
@@ -43,6 +43,11 @@ class BalanceFile:
                 f"{self._path} cannot be understood: {error}",
                 hint=f"rm {self._path}; weights then begin anew",
             ) from None
+
+    def change(self, changed: Callable[[BalanceMemory], BalanceMemory]) -> None:
+        """Read, change and write, while nobody else does: a round and a command may meet."""
+        with alone(self._path.with_suffix(".lock")):
+            self.write(changed(self.read()))
 
     def write(self, memory: BalanceMemory) -> None:
         document = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -42,6 +43,18 @@ def write_safely(path: Path, content: bytes) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise _cannot_write(path, error) from None
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Nobody else on this machine does what this lock file stands for; waits for who does."""
+    make_private(lock.parent)
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _replace(path: Path, content: bytes, *, synced: bool) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Final
 
-from phoenixctl.store.disk import make_private, read_or_none, replace_file
+from phoenixctl.store.disk import alone, read_or_none, replace_file
+
+_KEPT: Final = 86_400.0  # seconds after which it is forgotten that a member was picked
 
 
 @dataclass(slots=True)
@@ -33,7 +34,8 @@ class Picks:
         for name, ends in members.items():
             members[name] = [end for end in ends if end > now]
         members.setdefault(member, []).append(until)
-        self.uses.setdefault(backend, {})[member] = now
+        uses = {name: at for name, at in self.uses.get(backend, {}).items() if at > now - _KEPT}
+        self.uses[backend] = {**uses, member: now}
 
     def end(self, backend: str, member: str, *, now: float) -> bool:
         """Whether one was open; the one that has been for longest is over."""
@@ -53,19 +55,12 @@ class PicksFile:
     @contextmanager
     def changing(self, *, keep: bool = True) -> Iterator[Picks]:
         """The counts, alone; kept when this is left without an error, if they are to be."""
-        make_private(self._path.parent)
-        lock = os.open(
-            self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with alone(self._path.with_suffix(".lock")):
             picks = self._read()
             yield picks
             if keep:
                 content = {"ends": picks.ends, "uses": picks.uses, "turns": picks.turns}
                 replace_file(self._path, json.dumps(content).encode())
-        finally:
-            os.close(lock)
 
     def _read(self) -> Picks:
         content = read_or_none(self._path)
@@ -73,6 +68,11 @@ class PicksFile:
             return Picks()
         try:
             found = json.loads(content)
-            return Picks(found["ends"], found["uses"], found["turns"])
-        except (KeyError, TypeError, ValueError):
+            picks = Picks(*(_by_backend(found[key]) for key in ("ends", "uses", "turns")))
+        except (AttributeError, KeyError, TypeError, ValueError):
             return Picks()
+        return picks
+
+
+def _by_backend(values: Any) -> dict[str, dict[str, Any]]:
+    return {str(backend): dict(of.items()) for backend, of in values.items()}

@@ -234,6 +234,12 @@ def test_what_is_kept_can_be_written_and_the_next_round_goes_on_from_it() -> Non
     assert later.round.capacity.tolist() == pytest.approx([200, 100], rel=0.01)
 
 
+def test_a_router_that_has_lost_its_members_makes_nothing_be_forgotten() -> None:
+    memory = after(two_rounds((3000, 1500), (0.5, 0.5)), now=30)
+    empty = one_round(status(pid=8), fleet_of(0.5, 0.5), memory, now=60)
+    assert after(empty, memory, now=60) == memory
+
+
 def test_a_round_is_kept_over_time_by_agent() -> None:
     (batch,) = round_batches([two_rounds((3000, 1500), (0.5, 0.5))], at_seconds=30.0)
     assert batch.subjects == ("a/work-0", "b/work-1")

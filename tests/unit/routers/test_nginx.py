@@ -2,13 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenixctl.model.errors import CommandFailed
-from phoenixctl.model.routing import Member, MemberState
+from phoenixctl.model.routing import Member, MemberState, RouterKind, RouterSettings
 from phoenixctl.remote.nginx import file_name, parse_servers, render_servers
+from phoenixctl.routers.nginx import Nginx
+
+
+class Cut(Exception):
+    """Whoever did it is no more."""
+
+
+@dataclass
+class Folder:
+    """A place in memory; `breaks` is what every program ends in."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    ran: list[str] = field(default_factory=list)
+    breaks: Exception | None = None
+
+    async def read(self, name: str) -> bytes | None:
+        return self.files.get(name)
+
+    async def write(self, name: str, content: bytes) -> None:
+        self.files[name] = content
+
+    async def remove(self, name: str) -> None:
+        self.files.pop(name, None)
+
+    async def run(self, arguments: Sequence[str], *, timeout_seconds: float) -> None:
+        del timeout_seconds
+        if self.breaks is not None:
+            raise self.breaks
+        self.ran.append(arguments[-1])
+
+
+def nginx(folder: Folder) -> Nginx:
+    settings = RouterSettings("front", RouterKind.NGINX, "/n", {"agent": "work"})
+    return Nginx(settings, folder)
+
+
+async def test_who_was_cut_off_before_the_reload_is_made_good_by_doing_it_again() -> None:
+    folder = Folder()
+    await nginx(folder).reconcile("work", [Member("a", "10.0.0.1", 80)])
+    folder.breaks = Cut()
+    with pytest.raises(Cut):
+        await nginx(folder).set_weights("work", {"a": 50})
+    folder.breaks, folder.ran = None, []
+    await nginx(folder).set_weights("work", {"a": 50})
+    assert folder.ran == ["-t", "reload"]
+
+
+async def test_a_first_file_that_is_not_taken_is_removed() -> None:
+    folder = Folder(breaks=CommandFailed("nginx -t: no"))
+    with pytest.raises(CommandFailed, match="the old one is back"):
+        await nginx(folder).reconcile("work", [Member("a", "10.0.0.1", 80)])
+    assert folder.files == {}
+
 
 members = st.builds(
     Member,
