@@ -23,12 +23,16 @@ from phoenixctl.model.balancing import (
 )
 from phoenixctl.model.errors import UsageError
 from phoenixctl.model.names import AgentId
+from phoenixctl.model.units import format_duration
 from phoenixctl.store.balance import BalanceFile
 from phoenixctl.store.picks import Picks, PicksFile
 
 if TYPE_CHECKING:
     from phoenixctl.cli.compose import Parts
     from phoenixctl.cli.run import Run
+
+
+_STALE_ROUNDS = 4  # without a new one, what is known of members is old
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,9 @@ def picked(
     wanted = strategy or memory.strategy or settings.strategy
     of, kept = _backend(memory, backend)
     now = time.time()
+    age = now - kept.at_seconds
+    if age > _STALE_ROUNDS * settings.interval_seconds:
+        run.note(f"the last round of weights was {format_duration(age)} ago: balance auto --once")
     with PicksFile(state).changing(keep=not dry_run) as picks:
         pool = _pool(kept, memory, settings, picks, of=of, now=now)
         peer = started(pool, wanted, SystemRandom(), now)
