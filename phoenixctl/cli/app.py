@@ -67,12 +67,6 @@ COMMANDS: Final = {
     "scale": Entry(
         "Change", "scale", "Give a pool another number of nodes; agents move before one goes."
     ),
-    "autoscale": Entry(
-        "Change",
-        "autoscale",
-        "Keep pools as large as policies say, by what is measured and forecast.",
-        group=True,
-    ),
     "rebalance": Entry(
         "Change", "rebalance", "Move a few agents, those that gain most, to even out the fleet."
     ),

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from phoenixctl.ssh.reach import SshReach
     from phoenixctl.store.alerts import SqliteAlerts
     from phoenixctl.store.records import StoredRecords
-    from phoenixctl.store.scaling import SqliteScaling
     from phoenixctl.workflows.means import Means
 
 
@@ -93,13 +92,6 @@ class Parts:
         from phoenixctl.store.alerts import SqliteAlerts
 
         return SqliteAlerts(self.state, self.clock)
-
-    @cached_property
-    def scaling(self) -> SqliteScaling:
-        """What is remembered of autoscaling, for the thread that asks first."""
-        from phoenixctl.store.scaling import SqliteScaling
-
-        return SqliteScaling(self.state, self.clock)
 
     @cached_property
     def notifiers(self) -> Mapping[str, Notifier]:

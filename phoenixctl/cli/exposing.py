@@ -22,7 +22,6 @@ from phoenixctl import __version__
 from phoenixctl.model.errors import PhoenixError, UsageError
 from phoenixctl.performance.compliance import targets_by_name
 from phoenixctl.ports.records import Entry
-from phoenixctl.ports.scaling import Evaluated
 from phoenixctl.render.exposition import Exposed, families
 
 if TYPE_CHECKING:
@@ -86,14 +85,8 @@ class Exposition(Collector):
             standings=remembered.standings,
             evaluated_at=remembered.evaluated_at,
             operations=self._history(),
-            decisions=self._decisions(),
             targets=targets_by_name(parts.fleet.targets),
         )
-
-    def _decisions(self) -> tuple[Evaluated, ...]:
-        """The last about each pool that there is."""
-        last = (self._parts.scaling.history(limit=1, pool=pool) for pool in self._parts.fleet.pools)
-        return tuple(one for found in last for one in found)
 
     def _history(self) -> tuple[Entry, ...]:
         now = self._parts.clock.monotonic()

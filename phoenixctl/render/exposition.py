@@ -26,24 +26,16 @@ from phoenixctl.model.alerting import Status
 from phoenixctl.model.reading import UNITS, AgentMetric, Metric
 from phoenixctl.performance.compliance import OBJECTIVES, compliance
 from phoenixctl.ports.records import Entry
-from phoenixctl.ports.scaling import Evaluated
 
 _UNITS: Final = {metric.value: unit.value for metric, unit in UNITS.items()}
 _OF_AGENTS: Final = frozenset(metric.value for metric in AgentMetric)
 _OF_NODES: Final = frozenset(metric.value for metric in Metric)
-_SCALING: Final = {
-    "autoscale_ready": "Nodes of a pool that take agents.",
-    "autoscale_in_flight": "Nodes of a pool that are on their way.",
-    "autoscale_wanted": "Nodes that a pool shall have, as was decided last.",
-    "autoscale_decision": "1: more nodes, -1: fewer, 0: as many as there are.",
-}
 _RECORDED: Final = "Recorded by a script or found by a collector."
 
 
 @dataclass(frozen=True)
 class Exposed:
-    """What one scrape tells. `values`: by metric and subject. `operations`: the latest first;
-    `decisions`: the last about each pool."""
+    """What one scrape tells. `values`: by metric and subject. `operations`: the latest first."""
 
     fleet: str
     version: str
@@ -52,7 +44,6 @@ class Exposed:
     standings: Standings = field(default_factory=dict)
     evaluated_at: float | None = None
     operations: Sequence[Entry] = ()
-    decisions: Sequence[Evaluated] = ()
     targets: Mapping[str, float] = field(default_factory=dict)  # by name, in their units
 
 
@@ -65,7 +56,6 @@ def families(exposed: Exposed) -> Iterator[Family]:
             *_targets(exposed),
             *_alerts(exposed),
             *_operations(exposed),
-            *_decisions(exposed),
         )
     }
     yield from own.values()
@@ -130,22 +120,6 @@ def _operations(exposed: Exposed) -> Sequence[Family]:
     return made
 
 
-def _decisions(exposed: Exposed) -> tuple[Family, Family]:
-    """How large pools are and shall be is among the values, as `autoscale_wanted` and others."""
-    outcome = Family(
-        f"{PREFIX}autoscale_outcome", "1: what was decided last, and what became of it.", "gauge"
-    )
-    decided = Family(
-        f"{PREFIX}autoscale_decided_timestamp_seconds", "When that was decided.", "gauge"
-    )
-    for one in exposed.decisions:
-        labels = {"fleet": exposed.fleet, "pool": one.pool}
-        what = {"direction": one.direction, "outcome": one.outcome.value}
-        outcome.add_sample(outcome.name, {**labels, **what}, 1.0)
-        decided.add_sample(decided.name, labels, one.at)
-    return outcome, decided
-
-
 def _values(exposed: Exposed, *, taken: set[str]) -> Iterator[Family]:
     """The latest values, of each name together; names of our own come from nobody else."""
     by_name: dict[str, list[str]] = {}
@@ -174,8 +148,6 @@ def _values(exposed: Exposed, *, taken: set[str]) -> Iterator[Family]:
 def _help(name: str) -> str:
     if name == UP:
         return "1: the node answers, the agent serves; 0: not."
-    if name in _SCALING:
-        return _SCALING[name]
     if name not in _UNITS:
         return _RECORDED
     whose = [

@@ -16,8 +16,7 @@ MUTATING = {
     "rollback", "refresh",
     "state restore", "nodes protect", "nodes unprotect", "nodes reboot", "rebalance",
     "routers reconcile", "playbook run", "migrate", "alerts evaluate", "alerts silence",
-    "install collector", "install autoscaler", "install timer", "install cron",
-    "autoscale event",
+    "install collector",
     "alerts test", "balance apply", "balance auto", "balance pick", "balance set-strategy",
     "balance add", "balance remove",
 }  # fmt: skip
@@ -53,7 +52,6 @@ def test_the_tree_is_the_one_that_operators_know() -> None:
         "alerts ls", "alerts history",
         "metrics collect", "metrics record", "metrics ls", "metrics get", "metrics stats",
         "metrics export", "metrics serve", "metrics health",
-        "autoscale history",
         "metrics watch", "balance status", "balance plan", "balance history", "balance simulate",
     }  # fmt: skip
 

@@ -27,16 +27,13 @@ from phoenixctl.metrics.kinds import Kind
 from phoenixctl.metrics.series import Batch
 from phoenixctl.model.plan import Plan
 from phoenixctl.model.reading import AgentMetric, Metric
-from phoenixctl.ports.scaling import Evaluated, Outcome
 from phoenixctl.store.alerts import SqliteAlerts
 from phoenixctl.store.local import LocalRecords
 from phoenixctl.store.metrics import SqliteMetrics
-from phoenixctl.store.scaling import SqliteScaling
 from tests.conformance.record_story import ONE, SPECS, runs
 from tests.prometheus import RunningPrometheus, running_prometheus
 
 DASHBOARD = Path(__file__).parents[2] / "config" / "grafana-dashboard.json"
-SCALING = ("wanted", "ready", "in_flight", "decision")
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 NODES = ("web-1", "web-2")
 AGENTS = tuple(f"{node}/ingest-0" for node in NODES)
@@ -48,11 +45,10 @@ def tick(at: float) -> tuple[Batch, ...]:
     nodes = {"up": np.ones(2), **{metric.value: pair for metric in Metric}}
     agents = {"up": np.array([1.0, 0.0]), **{metric.value: pair * 4 for metric in AgentMetric}}
     fleet = {"agent_response_time_p95": np.array([0.1]), "message_throughput": np.array([9000.0])}
-    pool = {f'autoscale_{what}{{pool="web"}}': np.array([3.0]) for what in SCALING}
     return (
         Batch(at, NODES, nodes, {Metric.SCHEDULINGS.value: Kind.COUNTER}),
         Batch(at, AGENTS, agents),
-        Batch(at, ("*",), {**fleet, **pool}),
+        Batch(at, ("*",), fleet),
     )
 
 
@@ -65,9 +61,6 @@ def fill(state: Path, now: float) -> None:
     critical = Standing(now, 0.97, {"critical": Hold(Phase.FIRING, now)})
     alerts.keep({("cpu", "web-2"): critical}, {}, (), now=now)
     alerts.close()
-    scaling = SqliteScaling(state, SystemClock())
-    scaling.keep([(Evaluated("web-1", "web", now, "ada@here", "out", 2, 3, Outcome.DONE), {})])
-    scaling.close()
 
     async def change() -> None:
         async with LocalRecords(state, SystemClock(), "shop").changing("apply") as operation:
@@ -99,7 +92,7 @@ class Serving:
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     root = tmp_path_factory.mktemp("serve")
     config, state = root / "phoenixctl.yaml", root / "state" / "phoenixctl" / "shop"
-    config.write_text("fleet: {name: shop}\npools: {web: {provider: local, size: 0, min: 0}}\n")
+    config.write_text("fleet: {name: shop}\n")
     fill(state, time.time())
     environment = {
         **os.environ,
@@ -165,10 +158,6 @@ def test_prometheus_scrapes_the_latest_values(scraped: RunningPrometheus) -> Non
     }
     assert scraped.values("phoenix_operation_steps", "id") == {("1",): 1}
     assert 0 <= scraped.values("phoenix_operation_duration_seconds", "id")[("1",)] < 60
-    assert scraped.values("phoenix_autoscale_wanted", "pool") == {("web",): 3}
-    assert scraped.values("phoenix_autoscale_outcome", "pool", "direction", "outcome") == {
-        ("web", "out", "done"): 1
-    }
     assert scraped.values("up", "job") == {("phoenix",): 1}
 
 

@@ -16,7 +16,6 @@ from phoenixctl.metrics.alert_state import Hold, Phase, Standing
 from phoenixctl.metrics.kinds import Kind, build
 from phoenixctl.model.reading import AgentMetric, Metric
 from phoenixctl.ports.records import Entry
-from phoenixctl.ports.scaling import Evaluated, Outcome
 from phoenixctl.render.exposition import Exposed, families
 from tests.needs import program
 
@@ -38,7 +37,6 @@ FULL = Exposed(
         "backlog": {"*": 7.0},  # a counter that does not say so by its name
         build("odd", {"path": EVIL}): {"web-1": 1.0},
         "build_info": {"web-1": 99.0},
-        'autoscale_wanted{pool="web"}': {"*": 5.0},
     },
     kinds=dict.fromkeys(COUNTERS, Kind.COUNTER),
     standings={
@@ -53,10 +51,6 @@ FULL = Exposed(
         Entry("1", "old", "ada@here", "2026-12-01T09:00:00.000Z", "some failed", 2, 1),
     ),
     targets={"agent_response_time_p95": 0.05},
-    decisions=(
-        Evaluated("web-1", "web", 1_800_000_001.0, "ada@here", "out", 3, 5, Outcome.DONE),
-        Evaluated("db-1", EVIL, 1_800_000_002.0, "ada@here", "none", 2, 2, Outcome.NOTHING),
-    ),
 )  # fmt: skip
 
 
@@ -97,10 +91,6 @@ def lines(exposed: Exposed) -> list[str]:
         'phoenix_alerts_evaluated_timestamp_seconds{fleet="shop"} 1.8e+09',
         'phoenix_operation_duration_seconds{fleet="shop",id="2"} 2.5',
         'phoenix_operation_failures{fleet="shop",id="1"} 1.0',
-        'phoenix_autoscale_outcome{direction="out",fleet="shop",outcome="done",pool="web"} 1.0',
-        'phoenix_autoscale_decided_timestamp_seconds{fleet="shop",pool="web"} 1.800000001e+09',
-        'phoenix_autoscale_wanted{fleet="shop",pool="web"} 5.0',
-        "# HELP phoenix_autoscale_wanted Nodes that a pool shall have, as was decided last.",
     ],
 )
 def test_the_text_has(line: str) -> None:

@@ -1,4 +1,4 @@
-"""Units and lines that gather metrics and scale pools."""
+"""Units and lines that gather metrics."""
 
 from __future__ import annotations
 
@@ -8,27 +8,19 @@ from pathlib import Path
 import pytest
 
 from phoenixctl.model.errors import UsageError
-from phoenixctl.render.scheduled import (
-    AUTOSCALER,
-    COLLECTOR,
-    Job,
-    cron_line,
-    service_files,
-    timer_files,
-)
+from phoenixctl.render.collector_units import cron_line, timer_files, watch_files
 from tests.needs import program
 
 PROGRAM = ("/bin/true", "--config", "/srv/my fleets/100%/a$b.yaml")
 STATE = {"XDG_STATE_HOME": "/var/lib/x y"}
 
 
-@pytest.mark.parametrize("job", [COLLECTOR, AUTOSCALER], ids=lambda job: job.name)
-@pytest.mark.parametrize("kind", ["timer", "service"])
-def test_systemd_takes_the_units_whatever_is_in_a_path(tmp_path: Path, kind: str, job: Job) -> None:
+@pytest.mark.parametrize("kind", ["timer", "watch"])
+def test_systemd_takes_the_units_whatever_is_in_a_path(tmp_path: Path, kind: str) -> None:
     files = (
-        timer_files(job, "web", PROGRAM, STATE, every_seconds=90)
+        timer_files("web", PROGRAM, STATE, every_seconds=90)
         if kind == "timer"
-        else service_files(job, "web", PROGRAM, STATE, every="1s", system=True)
+        else watch_files("web", PROGRAM, STATE, every="1s", system=True)
     )
     paths = [tmp_path / name for name in files.texts]
     for path in paths:
@@ -44,24 +36,12 @@ def test_systemd_takes_the_units_whatever_is_in_a_path(tmp_path: Path, kind: str
 
 
 def test_a_timer_runs_a_collection_and_silent_nodes_are_no_failure() -> None:
-    files = timer_files(COLLECTOR, "web", ("/bin/p",), {}, every_seconds=90)
+    files = timer_files("web", ("/bin/p",), {}, every_seconds=90)
     service, timer = files.texts.values()
     assert 'ExecStart="/bin/p" "metrics" "collect" "--quiet"\n' in service
     assert "SuccessExitStatus=3 4 5\n" in service
     assert "Environment" not in service
     assert "OnUnitActiveSec=90000ms\n" in timer
-
-
-def test_scaling_is_done_without_a_question_and_without_a_word_when_nothing_is_to_be_done() -> None:
-    service = next(
-        iter(timer_files(AUTOSCALER, "web", ("/bin/p",), {}, every_seconds=60).texts.values())
-    )
-    assert 'ExecStart="/bin/p" "autoscale" "--apply" "--quiet"\n' in service
-    assert "SuccessExitStatus" not in service  # what failed is seen
-    (running,) = service_files(
-        AUTOSCALER, "web", ("/bin/p",), {}, every="30s", system=True
-    ).texts.values()
-    assert 'ExecStart="/bin/p" "autoscale" "run" "--interval" "30s"\n' in running
 
 
 @pytest.mark.parametrize(
@@ -70,12 +50,12 @@ def test_scaling_is_done_without_a_question_and_without_a_word_when_nothing_is_t
      (86_400, "0 0 * * *")],
 )  # fmt: skip
 def test_a_line_for_cron(seconds: float, when: str) -> None:
-    line = cron_line(COLLECTOR, ("/bin/p",), {}, every_seconds=seconds)
+    line = cron_line(("/bin/p",), {}, every_seconds=seconds)
     assert line == f"{when}  /bin/p metrics collect --quiet"
 
 
 def test_cron_gets_quotes_and_no_sign_that_it_reads_itself() -> None:
-    line = cron_line(COLLECTOR, PROGRAM, STATE, every_seconds=60)
+    line = cron_line(PROGRAM, STATE, every_seconds=60)
     command = line.removeprefix("* * * * *  ")
     assert "%" not in command.replace("\\%", "")
     shown = command.replace("\\%", "%").replace("/bin/true", "printf '%s\\n'", 1)
@@ -86,4 +66,4 @@ def test_cron_gets_quotes_and_no_sign_that_it_reads_itself() -> None:
 @pytest.mark.parametrize("seconds", [1, 30, 90, 7 * 60, 5 * 3600, 2 * 86_400])
 def test_a_pace_that_cron_does_not_have_is_refused(seconds: float) -> None:
     with pytest.raises(UsageError, match="cron cannot do it every"):
-        cron_line(COLLECTOR, ("/bin/p",), {}, every_seconds=seconds)
+        cron_line(("/bin/p",), {}, every_seconds=seconds)

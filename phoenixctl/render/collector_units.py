@@ -1,4 +1,4 @@
-"""What makes a machine do things again and again by itself: units of systemd, lines for cron."""
+"""What makes a machine gather metrics by itself: systemd's units, or a line for cron."""
 
 from __future__ import annotations
 
@@ -11,43 +11,10 @@ from phoenixctl.model.units import format_duration
 from phoenixctl.remote.quoting import to_shell
 from phoenixctl.remote.units import quote_exec, span
 
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A command that is run now and then (`once`), or one that goes on for ever (`always`, to which
-    the pace is added). `more` goes into the section of the service that runs once."""
-
-    name: str
-    does: str
-    once: tuple[str, ...]
-    always: tuple[str, ...]
-    always_name: str
-    more: str
-
-
-# Nodes that give no answer are what it is to tell of, and no failure of the unit.
-COLLECTOR: Final = Job(
-    "collector",
-    "gathers the metrics",
-    ("metrics", "collect", "--quiet"),
-    ("metrics", "watch", "--interval"),
-    "watch",
-    "SuccessExitStatus=3 4 5\n",
-)
-# A change that is under way may come to its end before the unit has to.
-AUTOSCALER: Final = Job(
-    "autoscaler",
-    "scales the pools",
-    ("autoscale", "--apply", "--quiet"),
-    ("autoscale", "run", "--interval"),
-    "autoscaler",
-    "TimeoutStopSec=15min\n",
-)
-
 _SERVICE: Final = """\
-# Written by phoenixctl; `phoenixctl install {job}` writes it again.
+# Written by phoenixctl; `phoenixctl install collector` writes it again.
 [Unit]
-Description=phoenixctl {does} of fleet {fleet}
+Description=phoenixctl gathers the metrics of fleet {fleet}
 After=network-online.target
 Wants=network-online.target
 
@@ -59,9 +26,9 @@ Nice=5
 {more}"""
 
 _TIMER: Final = """\
-# Written by phoenixctl; `phoenixctl install {job}` writes it again.
+# Written by phoenixctl; `phoenixctl install collector` writes it again.
 [Unit]
-Description=phoenixctl {does} of fleet {fleet} every {every}
+Description=phoenixctl gathers the metrics of fleet {fleet} every {every}
 
 [Timer]
 OnActiveSec=0
@@ -72,6 +39,8 @@ AccuracySec=1s
 WantedBy=timers.target
 """
 
+# Nodes that give no answer are what it is to tell of, and no failure of the unit.
+_ONCE: Final = "SuccessExitStatus=3 4 5\n"
 _FOR_EVER: Final = """\
 Restart=always
 RestartSec=5
@@ -90,36 +59,23 @@ class Files:
 
 
 def timer_files(
-    job: Job,
-    fleet: str,
-    program: Sequence[str],
-    environ: Mapping[str, str],
-    *,
-    every_seconds: float,
+    fleet: str, program: Sequence[str], environ: Mapping[str, str], *, every_seconds: float
 ) -> Files:
-    """A service that does it once, and a timer for it."""
-    name = f"phoenixctl-{job.name}-{fleet}"
+    """A service that gathers once, and a timer for it."""
+    name = f"phoenixctl-collector-{fleet}"
     service = _SERVICE.format(
-        job=job.name,
-        does=job.does,
         fleet=fleet,
         type="oneshot",
         environment=_environment(environ),
-        exec=_exec((*program, *job.once)),
-        more=job.more,
+        exec=_exec((*program, "metrics", "collect", "--quiet")),
+        more=_ONCE,
     )
-    timer = _TIMER.format(
-        job=job.name,
-        does=job.does,
-        fleet=fleet,
-        every=format_duration(every_seconds),
-        span=span(every_seconds),
-    )
+    every = format_duration(every_seconds)
+    timer = _TIMER.format(fleet=fleet, every=every, span=span(every_seconds))
     return Files({f"{name}.service": service, f"{name}.timer": timer}, f"{name}.timer")
 
 
-def service_files(
-    job: Job,
+def watch_files(
     fleet: str,
     program: Sequence[str],
     environ: Mapping[str, str],
@@ -127,23 +83,19 @@ def service_files(
     every: str,
     system: bool,
 ) -> Files:
-    """A service that does it for ever."""
-    name = f"phoenixctl-{job.always_name}-{fleet}.service"
+    """A service that keeps the pulse of all nodes for ever."""
+    name = f"phoenixctl-watch-{fleet}.service"
     text = _SERVICE.format(
-        job=job.name,
-        does=job.does,
         fleet=fleet,
         type="simple",
         environment=_environment(environ),
-        exec=_exec((*program, *job.always, every)),
+        exec=_exec((*program, "metrics", "watch", "--interval", every)),
         more=_FOR_EVER.format(target="multi-user.target" if system else "default.target"),
     )
     return Files({name: text}, name)
 
 
-def cron_line(
-    job: Job, program: Sequence[str], environ: Mapping[str, str], *, every_seconds: float
-) -> str:
+def cron_line(program: Sequence[str], environ: Mapping[str, str], *, every_seconds: float) -> str:
     """A line of a crontab. UsageError for a pace that cron does not have."""
     minutes, rest = divmod(every_seconds, 60)
     if rest or not 1 <= minutes <= 1440 or (60 % minutes and minutes % 60) or 1440 % minutes:
@@ -155,7 +107,7 @@ def cron_line(
     when = f"*/{int(minutes)} * * * *" if minutes < 60 else f"0 */{hours} * * *"
     when = {1: "* * * * *", 60: "0 * * * *", 1440: "0 0 * * *"}.get(int(minutes), when)
     words = [f"{key}={value}" for key, value in environ.items()]
-    argv = (*(("env", *words) if words else ()), *program, *job.once)
+    argv = (*(("env", *words) if words else ()), *program, "metrics", "collect", "--quiet")
     line = to_shell(argv)
     if "\n" in line:
         raise UsageError("a crontab cannot hold a path with a line end in it")
