@@ -25,7 +25,8 @@ Floats = NDArray[np.float64]
 _UNITS: Final[Mapping[str, Unit]] = {metric.value: unit for metric, unit in UNITS.items()}
 _OF_ONE: Final = frozenset({Unit.RATIO, Unit.SECONDS})
 _ENDS: Final = (
-    "_utilization", "_ratio", "_percent", "_seconds", "_age", "_lag", "_mean", "_p50", "_p95", "_p99",
+    "_utilization", "_ratio", "_percent", "_seconds", "_age", "_lag", "_mean", "_p50", "_p95",
+    "_p99",
 )  # fmt: skip
 
 
