@@ -289,17 +289,19 @@ def _ejected(
     health = np.where(turned, 0, health)
     if ejected.sum() > (1 - settings.panic_below) * len(ejected):
         return health, ejected, True
-    return health, _capped(ejected, errors, settings), False
+    # Who does not even answer its checks is worse than who fails whatever it gets.
+    badness = np.where(seen.availability < 1, 2.0, errors)
+    return health, _capped(ejected, badness, settings), False
 
 
 def _capped(
-    ejected: NDArray[np.bool_], errors: Floats, settings: BalancingSettings
+    ejected: NDArray[np.bool_], badness: Floats, settings: BalancingSettings
 ) -> NDArray[np.bool_]:
     """At most so many at a time, the worst first; one may always be."""
     most = max(1, int(settings.most_ejected * len(ejected)))
     if ejected.sum() <= most:
         return ejected
-    order = np.lexsort((np.arange(len(ejected)), -errors, ~ejected))
+    order = np.lexsort((np.arange(len(ejected)), -badness, ~ejected))
     kept = np.zeros(len(ejected), bool)
     kept[order[:most]] = True
     return kept

@@ -166,6 +166,12 @@ def test_no_more_than_the_cap_are_ejected_the_worst_first() -> None:
     assert np.flatnonzero(found.ejected).tolist() == [0, 2, 3]
 
 
+def test_a_dead_member_is_worse_than_one_that_fails_much() -> None:
+    look = seen([0, 100, 100, 100], [0.0, 0.4, 0.4, 0.4], errors=[0, 60, 0, 0], up=[0, 1, 1, 1])
+    found = rounds(*[look] * 4)[-1]
+    assert np.flatnonzero(found.ejected).tolist() == [0]
+
+
 def test_a_member_that_fails_for_having_too_much_gets_less_and_not_nothing() -> None:
     look = seen([100] * 4, [0.4, 0.4, 0.4, 1.0], errors=[0, 0, 0, 80])
     found = rounds(*[look] * 6)[-1]
