@@ -32,5 +32,7 @@ def round_from(document: Mapping[str, Any]) -> Round | None:
 
 
 def _plain(values: np.ndarray[Any, Any]) -> list[Any]:
-    listed = values.tolist()
-    return [None if value != value else value for value in listed]  # noqa: PLR0124 (NaN)
+    plain = values.astype(object)
+    plain[np.isnan(values.astype(float))] = None
+    listed: list[Any] = plain.tolist()
+    return listed

@@ -74,16 +74,17 @@ class Pool:
     def remove(self, name: str) -> None:
         self.peers.pop(name, None)
 
-    def looked(self, name: str, *, good: bool) -> None:
+    def looked(self, name: str, *, good: bool, now: float) -> None:
         """What a look at a peer's health found. It takes `fall` bad ones in a row to make it
-        unhealthy and `rise` good ones to make it healthy, so that one that flaps stays as it is."""
+        unhealthy and `rise` good ones to make it healthy, so that one that flaps stays as it is.
+        One that comes back gets its share slowly, like a new one."""
         peer = self.peers[name]
         peer.good, peer.bad = (peer.good + 1, 0) if good else (0, peer.bad + 1)
         if peer.status is PeerStatus.HEALTHY and peer.bad >= self.settings.fall:
             peer.status = PeerStatus.UNHEALTHY
         elif peer.status is PeerStatus.UNHEALTHY and peer.good >= self.settings.rise:
             peer.status = PeerStatus.HEALTHY
-            peer.since = None  # set by whoever has a clock: it comes back slowly
+            peer.since = now
 
     def candidates(self) -> Sequence[Peer]:
         """Who may be picked: the healthy ones; with too few of them all that do not drain, as the

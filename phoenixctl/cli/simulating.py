@@ -20,7 +20,7 @@ from phoenixctl.model.errors import UsageError
 if TYPE_CHECKING:
     from phoenixctl.cli.run import Run
 
-_SPEED: Final = re.compile(r"([0-9.]+)(?:x([0-9]+))?")
+_SPEED: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:x([1-9][0-9]{0,5}))?", re.ASCII)
 _MOST_MEMBERS: Final = 200
 _MOST_REQUESTS: Final = 2_000_000
 _ROUND_SECONDS: Final = 5.0  # shorter than real ones, so that a minute has some
@@ -94,17 +94,16 @@ def speeds_of(run: Run, text: str | None) -> list[float]:
     speeds: list[float] = []
     for part in text.split(","):
         found = _SPEED.fullmatch(part.strip())
-        try:
-            speed, count = float(found[1]), int(found[2] or 1)  # type: ignore[index]
-        except (TypeError, ValueError):
+        if found is None:
             raise UsageError(
                 f"--speeds {text}: {part!r} is not a speed", hint="write it like 1.0x4,0.5x2"
-            ) from None
+            )
+        speed, count = float(found[1]), int(found[2] or 1)
         if not 0.01 <= speed <= 100:
             raise UsageError(f"--speeds {text}: a speed is from 0.01 to 100")
+        if len(speeds) + count > _MOST_MEMBERS:
+            raise UsageError(f"--speeds {text}: at most {_MOST_MEMBERS} members can be played")
         speeds += [speed] * count
-    if len(speeds) > _MOST_MEMBERS:
-        raise UsageError(f"--speeds {text}: at most {_MOST_MEMBERS} members can be played")
     return speeds
 
 

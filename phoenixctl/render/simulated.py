@@ -46,9 +46,14 @@ def print_simulated(found: Sequence[Outcome], best: Outcome, console: Console) -
 
 
 def words(found: Sequence[Outcome], best: Outcome) -> str:
-    """`least-connections + weights has the lowest p99 without errors: 64ms, …`."""
+    """`least-connections + weights has the lowest p99, 64ms; requests fail with round-robin`."""
     failing = [one.way.name for one in found if one.errors > 0.001]
-    text = f"{best.way.name} has the lowest p99: {format_duration(best.p99)}"
+    what = (
+        "fails least and has the lowest p99 of those"
+        if best.errors > 0.001
+        else "has the lowest p99"
+    )
+    text = f"{best.way.name} {what}, {format_duration(best.p99)}"
     if failing:
         text += f"; requests fail with {', '.join(failing)}"
     return text

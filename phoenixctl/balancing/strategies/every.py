@@ -42,7 +42,11 @@ def started(pool: Pool, strategy: StrategyName, rng: Chance, now: float) -> Peer
 
 
 def finished(peer: Peer, seconds: float | None, now: float) -> None:
-    """A request is over, after so many seconds; None: nobody knows how long it took."""
+    """A request is over, after so many seconds; None: nobody knows how long it took.
+
+    One that failed took as long as the sender would have waited: a peer that fails at once would
+    look like the fastest of all.
+    """
     peer.connections = max(0, peer.connections - 1)
     if seconds is not None:
         peak_ewma.answered(peer, seconds, now)

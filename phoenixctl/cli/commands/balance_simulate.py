@@ -48,7 +48,8 @@ def simulate(
         str, typer.Option("--timeout", metavar="TIME", help="When a client gives up.")
     ] = "2s",
     seconds: Annotated[
-        int, typer.Option("--seconds", min=10, max=3600, help="How long it is played.")
+        int,
+        typer.Option("--seconds", min=60, max=3600, help="How long; the second half is judged."),
     ] = 60,
     failing: Annotated[
         bool, typer.Option("--failing", help="Also ways that are known to fail, to see it.")

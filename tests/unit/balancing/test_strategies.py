@@ -41,6 +41,12 @@ def test_round_robin_takes_turns_whatever_the_weights() -> None:
     assert picked(pool(a=1.0, b=0.5, c=2.0), StrategyName.ROUND_ROBIN, 6) == list("abcabc")
 
 
+def test_round_robin_takes_turns_also_at_the_same_instant() -> None:
+    three, rng = pool(*"abc"), Random(1)
+    names = [started(three, StrategyName.ROUND_ROBIN, rng, 5.0).name for _ in range(6)]
+    assert names == list("abcabc")
+
+
 def test_weighted_round_robin_is_smooth() -> None:
     # As in nginx's own example of weights 5, 1 and 1, here 2, 0.4 and 0.4.
     assert picked(pool(a=2.0, b=0.4, c=0.4), StrategyName.WEIGHTED_ROUND_ROBIN, 7) == list(
@@ -127,13 +133,14 @@ def test_health_changes_after_looks_in_a_row() -> None:
 
     def look(*found: bool) -> PeerStatus:
         for good in found:
-            one.looked("a", good=good)
+            one.looked("a", good=good, now=50.0)
         return peer.status
 
     assert look(False, False, True, False, False) is PeerStatus.HEALTHY
     assert look(False) is PeerStatus.UNHEALTHY
     assert look(True, False, True) is PeerStatus.UNHEALTHY
     assert look(True) is PeerStatus.HEALTHY
+    assert one.share_of(peer, 51.0) < 0.2  # it comes back slowly
 
 
 def test_a_new_peer_gets_its_share_slowly() -> None:
